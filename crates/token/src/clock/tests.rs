@@ -1,0 +1,28 @@
+use super::*;
+
+#[tokio::test]
+async fn a_sleep_on_the_manual_clock_ends_only_when_its_time_has_come() {
+    let clock = ManualClock::at_unix_ms(1_000);
+    let sleep = clock.sleep(Duration::from_secs(5));
+    tokio::pin!(sleep);
+
+    clock.advance(Duration::from_millis(4_999));
+    assert!(futures_pending(&mut sleep).await);
+
+    clock.advance(Duration::from_millis(1));
+    sleep.await;
+    assert_eq!(clock.unix_ms(), 6_000);
+}
+
+#[test]
+fn setting_the_wall_clock_moves_no_monotonic_time_and_suspension_neither() {
+    let clock = ManualClock::at_unix_ms(10_000);
+    clock.step_wall(-3_000);
+    clock.suspend(Duration::from_secs(60));
+    assert_eq!(clock.unix_ms(), 67_000);
+    assert_eq!(clock.monotonic(), Duration::ZERO);
+}
+
+async fn futures_pending(sleep: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+    std::future::poll_fn(|cx| std::task::Poll::Ready(Pin::new(&mut *sleep).poll(cx).is_pending())).await
+}

@@ -1,0 +1,19 @@
+//! The words of Bearward as types.
+//!
+//! Everything that the other crates speak about stands here once: secrets that cannot be printed,
+//! the principal behind a verified token, scopes, places on the network that a token may be sent to,
+//! moments after which a token is dead, and the clock that decides it. Nothing here does I/O.
+
+pub mod clock;
+pub mod expiry;
+pub mod place;
+pub mod principal;
+pub mod scope;
+pub mod secret;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use expiry::Expiry;
+pub use place::{Endpoint, Issuer, PlaceError, Resource};
+pub use principal::Principal;
+pub use scope::{Scope, ScopeError, ScopeSet};
+pub use secret::{AccessToken, ClientSecret, Fingerprint, RefreshToken, SealingKey};
