@@ -35,8 +35,4 @@ impl Principal {
         self.claims.get(name).and_then(Value::as_str)
     }
 
-    /// True when both speak for the same user of the same client at the same issuer (SPEC PX-7).
-    pub fn is_same_caller(&self, other: &Principal) -> bool {
-        self.issuer == other.issuer && self.subject == other.subject && self.client == other.client
-    }
 }

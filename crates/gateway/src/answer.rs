@@ -1,0 +1,134 @@
+//! Answers that Bearward gives itself: refusals, failures behind, its own documents.
+//!
+//! A POST is JSON-RPC and gets a JSON-RPC error, with the request's id where it is known; anything else
+//! gets a small JSON object. The words are fixed: nothing from a token, an upstream or an error's cause.
+
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use bearward_guard::{Guard, Refusal};
+
+use crate::body::{self, Body, CollectError};
+use crate::forward::ForwardError;
+use crate::provider::AttachError;
+
+/// JSON-RPC's range for errors that a server defines itself (-32000 to -32099).
+const SERVER_ERROR: i64 = -32000;
+
+/// Longest advice to wait that is passed on, as [`crate::provider::NoToken`] gives it.
+const LONGEST_ADVICE: Duration = Duration::from_secs(3600);
+
+/// What an answer needs to know of the request it answers.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    is_json_rpc: bool,
+    id: Value,
+}
+
+impl Asked {
+    /// A request to an MCP resource, before its body is known.
+    pub fn new(method: &Method) -> Self {
+        Self { is_json_rpc: method == Method::POST, id: Value::Null }
+    }
+
+    /// A request to anything else.
+    pub fn plain() -> Self {
+        Self { is_json_rpc: false, id: Value::Null }
+    }
+
+    /// Takes the id out of a JSON-RPC request, if it is one.
+    #[must_use]
+    pub fn with_body(mut self, body: &[u8]) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Id {
+            id: Option<Value>,
+        }
+        let id = serde_json::from_slice::<Id>(body).ok().and_then(|request| request.id);
+        self.id = id.filter(|id| id.is_string() || id.is_number()).unwrap_or(Value::Null);
+        self
+    }
+
+    /// An answer with this status and these words.
+    pub fn error(&self, status: StatusCode, message: &str) -> Response<Body> {
+        let document = if self.is_json_rpc {
+            json!({"jsonrpc": "2.0", "id": self.id, "error": {"code": SERVER_ERROR, "message": message}})
+        } else {
+            json!({"error": message})
+        };
+        let mut answer = document_answer(&document);
+        *answer.status_mut() = status;
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    }
+
+    /// A guard's refusal, with its challenge.
+    pub fn refusal(&self, guard: &Guard, refusal: &Refusal) -> Response<Body> {
+        let mut answer = self.error(refusal.status(), refusal.message());
+        if let Some(challenge) = guard.challenge(refusal) {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Refusal::KeysUnavailable { retry_after: after } = refusal {
+            retry_after(&mut answer, *after);
+        }
+        answer
+    }
+
+    /// A body that could not be collected.
+    pub fn bad_body(&self, error: CollectError) -> Response<Body> {
+        match error {
+            CollectError::TooLarge => {
+                self.error(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large")
+            }
+            CollectError::TooSlow => {
+                self.error(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time")
+            }
+            CollectError::Broken => self.error(StatusCode::BAD_REQUEST, "The request body broke off"),
+        }
+    }
+
+    /// A failure behind. The cause has gone to the log.
+    pub fn failure(&self, error: &ForwardError) -> Response<Body> {
+        match error {
+            ForwardError::Upstream(crate::upstream::UpstreamError::Timeout { .. }) => {
+                self.error(StatusCode::GATEWAY_TIMEOUT, "The server behind did not answer in time")
+            }
+            ForwardError::Upstream(_) => {
+                self.error(StatusCode::BAD_GATEWAY, "The server behind cannot be reached")
+            }
+            ForwardError::Refused { .. } => {
+                self.error(StatusCode::BAD_GATEWAY, "The server behind refused this gateway's own credential")
+            }
+            ForwardError::Attach(AttachError::NoTenant { .. }) => self.error(
+                StatusCode::FORBIDDEN,
+                "The access token names no tenant, and this resource needs one",
+            ),
+            ForwardError::Attach(AttachError::NoToken { source, .. }) => {
+                let mut answer = self.error(
+                    StatusCode::BAD_GATEWAY,
+                    "This gateway could not get its own credential for the server behind",
+                );
+                if let Some(after) = source.retry_after {
+                    retry_after(&mut answer, after);
+                }
+                answer
+            }
+        }
+    }
+}
+
+/// A JSON document.
+pub fn document_answer(document: &impl Serialize) -> Response<Body> {
+    let text = serde_json::to_vec(document).unwrap_or_default();
+    let mut answer = Response::new(body::full(text));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+fn retry_after(answer: &mut Response<Body>, after: Duration) {
+    let seconds = after.min(LONGEST_ADVICE).as_secs().max(1);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+}

@@ -1,0 +1,127 @@
+//! The sidecar: `/{provider}/…` leaves for that provider with its token attached.
+//!
+//! For a program that used a static token: it changes its base URL and nothing else. Whoever can reach the
+//! listener can use the tokens, so it is bound to loopback or a unix socket, and it takes no request that a
+//! web page could have caused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::body::{Body as HttpBody, Incoming};
+
+use crate::answer::Asked;
+use crate::body::{self, Body};
+use crate::browser::{BrowserRules, is_from_browser};
+use crate::forward::{Forwarder, Outgoing, Payload};
+use crate::headers::{self, Reserved};
+use crate::provider::Provider;
+
+/// Bodies up to this many bytes are kept for one retry; longer ones are streamed and sent once.
+const REPLAY_LIMIT: u64 = 256 * 1024;
+
+/// All providers, by name.
+#[derive(Debug)]
+pub struct Egress {
+    providers: HashMap<Arc<str>, Arc<Provider>>,
+    browser: BrowserRules,
+    reserved: Reserved,
+    forwarder: Forwarder,
+}
+
+impl Egress {
+    /// `browser` says which host names the listener goes by.
+    pub fn new(
+        providers: impl IntoIterator<Item = Arc<Provider>>,
+        browser: BrowserRules,
+        reserved: Reserved,
+        forwarder: Forwarder,
+    ) -> Self {
+        let providers = providers.into_iter().map(|provider| (provider.name.clone(), provider)).collect();
+        Self { providers, browser, reserved, forwarder }
+    }
+
+    /// Handles one request.
+    pub async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, incoming) = request.into_parts();
+        let asked = Asked::plain();
+        if is_from_browser(&head.headers) || self.browser.check(&head.uri, &head.headers).is_err() {
+            return asked.error(
+                StatusCode::FORBIDDEN,
+                "This listener serves programs on this machine, not web pages",
+            );
+        }
+        let (name, rest) = split_provider(head.uri.path());
+        let Some(provider) = self.providers.get(name) else {
+            return asked.error(StatusCode::NOT_FOUND, &self.unknown_provider());
+        };
+        let Ok(uri) = provider.target.join(rest, head.uri.query()) else {
+            return asked.error(StatusCode::BAD_REQUEST, "The request path is not allowed");
+        };
+        let outgoing = match self.outgoing(head, incoming, uri).await {
+            Ok(outgoing) => outgoing,
+            Err(error) => return asked.bad_body(error),
+        };
+        match self.forwarder.forward(outgoing, Some(provider), None).await {
+            Ok(answer) => {
+                let (mut head, incoming) = answer.into_parts();
+                headers::clean_response(&mut head.headers);
+                Response::from_parts(head, body::streamed(incoming))
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(provider = %provider.name, %error, cause, "no usable answer from the provider");
+                asked.failure(&error)
+            }
+        }
+    }
+
+    async fn outgoing(
+        &self,
+        head: Parts,
+        incoming: Incoming,
+        uri: http::Uri,
+    ) -> Result<Outgoing, body::CollectError> {
+        let length = incoming.size_hint().exact();
+        let payload = match length {
+            Some(length) if length <= REPLAY_LIMIT => {
+                Payload::Collected(body::collect(incoming, REPLAY_LIMIT as usize).await?)
+            }
+            _ => Payload::Streamed(incoming),
+        };
+        let mut outgoing = head.headers;
+        headers::clean_request(&mut outgoing, &self.reserved);
+        if let (Some(length), Payload::Streamed(_)) = (length, &payload) {
+            // Known lengths stay known: some APIs refuse chunked uploads.
+            outgoing.insert(CONTENT_LENGTH, length.into());
+        }
+        Ok(Outgoing { method: head.method, uri, headers: outgoing, payload })
+    }
+
+    fn unknown_provider(&self) -> String {
+        let mut names: Vec<_> = self.providers.keys().map(AsRef::as_ref).collect();
+        names.sort_unstable();
+        format!("No such provider: the first path segment must be one of: {}", names.join(", "))
+    }
+}
+
+/// `/name/rest` → `name`, `/rest`.
+fn split_provider(path: &str) -> (&str, &str) {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.find('/').map_or((path, ""), |at| path.split_at(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_provider;
+
+    #[test]
+    fn the_first_segment_names_the_provider_and_the_rest_is_kept_as_it_is() {
+        assert_eq!(split_provider("/notes/v1//x"), ("notes", "/v1//x"));
+        assert_eq!(split_provider("/notes"), ("notes", ""));
+        assert_eq!(split_provider("/notes/"), ("notes", "/"));
+        assert_eq!(split_provider("/"), ("", ""));
+    }
+}

@@ -1,0 +1,113 @@
+//! Which headers cross, and which never do.
+//!
+//! Towards an upstream: the caller's credential, its cookies, hop-by-hop headers and everything that only
+//! Bearward may say are removed, in any spelling (SPEC PX-8, RS-8, HARD 27). What is not known passes
+//! untouched, `Mcp-Param-*` included (SPEC PX-4).
+
+use std::net::IpAddr;
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue};
+
+/// Hop-by-hop whatever `Connection` says (RFC 9110 §7.6.1).
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Credentials and words about the caller that must not cross.
+const PRIVATE: [HeaderName; 4] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, FORWARDED];
+
+/// Prefixes that only Bearward may set, in their one canonical spelling.
+const OWN_PREFIXES: [&str; 2] = ["x-bearward-", "x-forwarded-"];
+
+/// Headers that this process sets and no caller may.
+#[derive(Debug, Clone, Default)]
+pub struct Reserved {
+    prefixes: Vec<String>,
+}
+
+impl Reserved {
+    /// Reserves these prefixes beside Bearward's own, such as the one of a provider's tenant headers.
+    pub fn new<'a>(prefixes: impl IntoIterator<Item = &'a str>) -> Self {
+        let own = OWN_PREFIXES.iter().map(|prefix| (*prefix).to_owned());
+        Self { prefixes: own.chain(prefixes.into_iter().map(|p| canonical(p) + "-")).collect() }
+    }
+
+    fn holds(&self, name: &HeaderName) -> bool {
+        let name = canonical(name.as_str());
+        name == "x-real-ip" || self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+}
+
+/// Lower case, and `_` as `-`: many servers read the two as the same header.
+fn canonical(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// Makes a caller's headers fit to leave: removes what must not cross, `Host` and the length included,
+/// which belong to the new message.
+pub fn clean_request(headers: &mut HeaderMap, reserved: &Reserved) {
+    remove_hop_by_hop(headers);
+    let doomed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| **name == HOST || **name == CONTENT_LENGTH || is_private(name) || reserved.holds(name))
+        .cloned()
+        .collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Makes an upstream's headers fit for the caller. A challenge from behind speaks about *our* credential
+/// and would mislead the caller (SPEC PX-9).
+pub fn clean_response(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    headers.remove(WWW_AUTHENTICATE);
+}
+
+/// Says on whose behalf a request comes.
+pub fn set_forwarded(
+    headers: &mut HeaderMap,
+    peer: Option<IpAddr>,
+    host: Option<&HeaderValue>,
+    proto: &'static str,
+) {
+    if let Some(value) = peer.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
+        headers.insert(HeaderName::from_static("x-forwarded-for"), value);
+    }
+    if let Some(host) = host {
+        headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
+    }
+    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto));
+}
+
+/// Spellings of a private header that a lenient upstream might read as the real one.
+fn is_private(name: &HeaderName) -> bool {
+    PRIVATE.contains(name) || PRIVATE.iter().any(|private| canonical(name.as_str()) == private.as_str())
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+use super::*;
+
+fn map(pairs: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    headers
+}
+
+fn cleaned(pairs: &[(&str, &str)]) -> Vec<String> {
+    let mut headers = map(pairs);
+    clean_request(&mut headers, &Reserved::new(["X-TB"]));
+    headers.keys().map(ToString::to_string).collect()
+}
+
+// SPEC RS-8, HARD 27
+#[test]
+fn credentials_cookies_and_reserved_headers_never_cross_in_any_spelling() {
+    for name in [
+        "Authorization",
+        "authorization",
+        "Proxy-Authorization",
+        "proxy_authorization",
+        "Cookie",
+        "Forwarded",
+        "X-Forwarded-For",
+        "x_forwarded_for",
+        "X-Real-IP",
+        "x_real_ip",
+        "X-Bearward-Identity",
+        "x_bearward_identity",
+        "X-TB-Tenant-ID",
+        "x_tb_tenant_id",
+        "X-Tb_Signature",
+    ] {
+        assert_eq!(cleaned(&[(name, "v"), (name, "w")]), Vec::<String>::new(), "{name}");
+    }
+}
+
+// SPEC PX-8
+#[test]
+fn hop_by_hop_headers_stay_here_also_those_that_connection_names() {
+    let kept = cleaned(&[
+        ("Connection", "close, X-Private"),
+        ("Connection", "x-other"),
+        ("X-Private", "1"),
+        ("X-Other", "1"),
+        ("Transfer-Encoding", "chunked"),
+        ("TE", "trailers"),
+        ("Upgrade", "h2c"),
+        ("Keep-Alive", "1"),
+        ("Content-Length", "4"),
+        ("Host", "a"),
+        ("Accept", "*/*"),
+    ]);
+    assert_eq!(kept, ["accept"]);
+}
+
+// SPEC PX-4, PX-7
+#[test]
+fn unknown_and_mcp_headers_pass_untouched() {
+    let names =
+        ["mcp-param-x", "mcp-method", "mcp-name", "mcp-session-id", "last-event-id", "x-tbx", "x-anything"];
+    let pairs: Vec<_> = names.iter().map(|name| (*name, "v")).collect();
+    assert_eq!(cleaned(&pairs), names);
+}
+
+// SPEC PX-9
+#[test]
+fn a_challenge_from_behind_does_not_reach_the_caller() {
+    let mut headers =
+        map(&[("WWW-Authenticate", "Bearer"), ("X-Accel-Buffering", "no"), ("Connection", "close")]);
+    clean_response(&mut headers);
+    assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-accel-buffering"]);
+}

@@ -1,0 +1,160 @@
+//! The guarded side: one MCP resource in front of one upstream.
+//!
+//! ```text
+//! request ─ Host, Origin ─ guard ─ session ─ body ─ clean headers ─ forward ─ answer, streamed
+//! ```
+//! The order is DESIGN's: nothing is read that a cheaper check would have refused.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bearward_guard::{Guard, Verified};
+use bearward_observe::{Event, Rejection};
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::answer::Asked;
+use crate::body::{self, Body};
+use crate::browser::BrowserRules;
+use crate::forward::{Forwarder, Outgoing, Payload};
+use crate::headers::{self, Reserved};
+use crate::lifetime::until_expiry;
+use crate::provider::Provider;
+use crate::sessions::{MCP_SESSION_ID, Sessions};
+use crate::target::Target;
+
+/// One guard with what stands behind it.
+#[derive(Debug)]
+pub struct Inbound {
+    /// Decides who comes in.
+    pub guard: Arc<Guard>,
+    /// Keeps web pages out.
+    pub browser: BrowserRules,
+    /// Where requests go.
+    pub upstream: Target,
+    /// Whose token they carry; without one they carry none.
+    pub provider: Option<Arc<Provider>>,
+    /// Headers that no caller may set.
+    pub reserved: Reserved,
+    /// Longest body, in bytes.
+    pub max_body: usize,
+    /// How long an event stream outlives its token.
+    pub stream_grace: Duration,
+    /// `https` when callers reach the resource by TLS.
+    pub proto: &'static str,
+    /// Open sessions.
+    pub sessions: Sessions,
+    /// Sends.
+    pub forwarder: Forwarder,
+}
+
+impl Inbound {
+    /// Handles one request; `rest` is what its path has beyond the guarded one.
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        rest: &str,
+        peer: Option<IpAddr>,
+    ) -> Response<Body> {
+        let clock = &self.forwarder.clock;
+        let received = clock.monotonic();
+        let (head, incoming) = request.into_parts();
+        let asked = Asked::new(&head.method);
+
+        if let Err(reason) = self.browser.check(&head.uri, &head.headers) {
+            self.guard.rejected(reason);
+            return asked.error(StatusCode::FORBIDDEN, "This origin or host is not allowed here");
+        }
+        let caller = match self.guard.admit(&head.headers, head.uri.query()).await {
+            Ok(caller) => caller,
+            Err(refusal) => return asked.refusal(&self.guard, &refusal),
+        };
+        if !self.sessions.allows(&head.headers, &caller) {
+            self.guard.rejected(Rejection::ForeignSession);
+            return asked.error(StatusCode::NOT_FOUND, "Session not found");
+        }
+        let bytes = match body::collect(incoming, self.max_body).await {
+            Ok(bytes) => bytes,
+            Err(error) => return asked.bad_body(error),
+        };
+        let asked = asked.with_body(&bytes);
+        let Ok(uri) = self.upstream.join(rest, head.uri.query()) else {
+            return asked.error(StatusCode::BAD_REQUEST, "The request path is not allowed");
+        };
+        let session = SessionUse::of(&head.method, &head.headers);
+        let outgoing = Outgoing {
+            method: head.method.clone(),
+            uri,
+            headers: self.clean(head, peer),
+            payload: Payload::Collected(bytes),
+        };
+
+        let handed_over = clock.monotonic();
+        match self.forwarder.forward(outgoing, self.provider.as_deref(), Some(&caller)).await {
+            Ok(answer) => self.pass_back(answer, &caller, &session, handed_over.saturating_sub(received)),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(guard = %self.guard.settings().name, %error, cause, "no usable answer from behind");
+                asked.failure(&error)
+            }
+        }
+    }
+
+    /// The upstream's answer for the caller.
+    fn pass_back(
+        &self,
+        answer: Response<Incoming>,
+        caller: &Verified,
+        session: &SessionUse,
+        overhead: Duration,
+    ) -> Response<Body> {
+        let answered = self.forwarder.clock.monotonic();
+        let (mut head, incoming) = answer.into_parts();
+        headers::clean_response(&mut head.headers);
+        if head.status.is_success() {
+            match session {
+                SessionUse::Ends(id) => self.sessions.closed(id),
+                SessionUse::None => self.sessions.opened(&head.headers, caller),
+                SessionUse::Continues => {}
+            }
+        }
+        let clock = &*self.forwarder.clock;
+        let body = until_expiry(body::streamed(incoming), &head.headers, caller, self.stream_grace, clock);
+        self.forwarder.observer.emit(Event::Proxied {
+            guard: self.guard.settings().name.clone(),
+            overhead: overhead + clock.monotonic().saturating_sub(answered),
+        });
+        Response::from_parts(head, body)
+    }
+
+    fn clean(&self, head: Parts, peer: Option<IpAddr>) -> HeaderMap {
+        let host = head.headers.get(HOST).cloned();
+        let mut outgoing = head.headers;
+        headers::clean_request(&mut outgoing, &self.reserved);
+        headers::set_forwarded(&mut outgoing, peer, host.as_ref(), self.proto);
+        outgoing
+    }
+}
+
+/// What a request does with a session, remembered until its answer comes.
+enum SessionUse {
+    /// Names none: the answer may open one.
+    None,
+    /// Within one.
+    Continues,
+    /// DELETE: ends it.
+    Ends(HeaderValue),
+}
+
+impl SessionUse {
+    fn of(method: &Method, headers: &HeaderMap) -> Self {
+        match headers.get(MCP_SESSION_ID) {
+            None => Self::None,
+            Some(id) if method == Method::DELETE => Self::Ends(id.clone()),
+            Some(_) => Self::Continues,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The reverse proxy: guard, identity, provider, upstream; and the sidecar for outbound calls.
+//!
+//! ```text
+//! MCP client ─► routes ─► inbound ─┐
+//!                                  ├─► forward ─► upstream, with the provider's token
+//! MCP server ─► egress ────────────┘
+//! ```
+//! The one law of the house is kept in [`headers`]: a token that came in never goes out.
+
+pub mod answer;
+pub mod body;
+pub mod browser;
+pub mod egress;
+pub mod forward;
+pub mod headers;
+pub mod inbound;
+pub mod lifetime;
+pub mod listener;
+pub mod provider;
+pub mod routes;
+pub mod sessions;
+pub mod target;
+pub mod upstream;
+
+pub use egress::Egress;
+pub use forward::Forwarder;
+pub use inbound::Inbound;
+pub use provider::Provider;
+pub use routes::Routes;

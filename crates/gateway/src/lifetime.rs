@@ -1,0 +1,70 @@
+//! Ends an event stream when the token that opened it dies (SPEC PX-5).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bearward_guard::Verified;
+use bearward_token::Clock;
+use bearward_token::clock::Sleep;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::body::{Body, BodyError};
+
+/// Wraps an answer's body if it is an event stream: it then ends, as if the upstream had ended it, `grace`
+/// after the caller's token has. Other bodies end by themselves and are left alone.
+pub fn until_expiry(
+    body: Body,
+    headers: &HeaderMap,
+    caller: &Verified,
+    grace: Duration,
+    clock: &dyn Clock,
+) -> Body {
+    if !is_event_stream(headers) {
+        return body;
+    }
+    let dies_at = Duration::from_secs(caller.expires_at) + grace;
+    let left = dies_at.saturating_sub(Duration::from_millis(clock.unix_ms()));
+    Until { body, end: clock.sleep(left), is_over: false }.boxed_unsync()
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+struct Until {
+    body: Body,
+    end: Sleep,
+    is_over: bool,
+}
+
+impl HttpBody for Until {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.is_over || self.end.as_mut().poll(cx).is_ready() {
+            self.is_over = true;
+            // Dropping the upstream's body ends its request too (SPEC PX-6).
+            self.body = crate::body::empty();
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}

@@ -1,0 +1,130 @@
+//! Accepts connections, bounds what a peer may cost before it is known, and drains on shutdown.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+
+use crate::body::Body;
+
+/// How long a peer may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Most header fields in one request.
+const MAX_HEADERS: usize = 100;
+/// Pause after `accept` failed, which it does when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where connections come from.
+#[derive(Debug)]
+pub enum Listener {
+    /// A TCP socket.
+    Tcp(TcpListener),
+    /// A unix socket.
+    Unix(UnixListener),
+}
+
+/// What one listener allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Longest head of a request, in bytes: beyond it the answer is 431.
+    pub max_head: usize,
+    /// How long open requests may go on after shutdown was asked for.
+    pub drain: Duration,
+}
+
+/// Serves until `shutdown` completes, then lets open requests end, at most `limits.drain`.
+///
+/// Every connection is a task of this function's own; all have ended when it returns.
+pub async fn serve<H, F>(listener: Listener, limits: Limits, shutdown: impl Future<Output = ()>, handler: H)
+where
+    H: Fn(Request<Incoming>, Option<IpAddr>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let handler = Arc::new(handler);
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            // Reaps connections that have ended, so that the set does not grow.
+            Some(_) = connections.join_next() => continue,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let handler = handler.clone();
+                let watcher = graceful.watcher();
+                connections
+                    .spawn(serve_connection(stream, limits, watcher, move |request| handler(request, peer)));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(open = connections.len(), "requests still open after the drain time are cut");
+    }
+    connections.shutdown().await;
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+async fn accept(listener: &Listener) -> io::Result<(Box<dyn Stream>, Option<IpAddr>)> {
+    match listener {
+        Listener::Tcp(listener) => {
+            let (stream, peer) = listener.accept().await?;
+            // Events are small and must not wait for each other.
+            stream.set_nodelay(true)?;
+            Ok((Box::new(stream), Some(peer.ip())))
+        }
+        Listener::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
+    }
+}
+
+async fn serve_connection<H, F>(
+    stream: Box<dyn Stream>,
+    limits: Limits,
+    watcher: hyper_util::server::graceful::Watcher,
+    handler: H,
+) where
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(|request| {
+        let answer = handler(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(limits.max_head)
+        .max_headers(MAX_HEADERS);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX));
+    let connection = server.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection.into_owned()).await {
+        // A peer that goes away or sends no HTTP is the internet, not a failure of ours.
+        tracing::debug!(%error, "connection ended");
+    }
+}

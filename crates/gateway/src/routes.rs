@@ -1,0 +1,84 @@
+//! Finds who handles a request on the public listener: a guard, its metadata document, or nobody.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bearward_guard::metadata::WELL_KNOWN;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::answer::{Asked, document_answer};
+use crate::body::Body;
+use crate::inbound::Inbound;
+
+/// All guards of one listener.
+#[derive(Debug)]
+pub struct Routes {
+    /// Longest path first, so that the nearest guard wins.
+    guards: Vec<(String, Arc<Inbound>)>,
+}
+
+impl Routes {
+    /// Routes to these guards, each by the path of its resource.
+    pub fn new(guards: impl IntoIterator<Item = Inbound>) -> Self {
+        let mut guards: Vec<_> = guards
+            .into_iter()
+            .map(|inbound| {
+                let path = inbound.guard.settings().resource.path().trim_end_matches('/').to_owned();
+                (path, Arc::new(inbound))
+            })
+            .collect();
+        guards.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+        Self { guards }
+    }
+
+    /// Handles one request.
+    pub async fn handle(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<Body> {
+        let path = request.uri().path();
+        if path.starts_with(WELL_KNOWN) {
+            return self.metadata(path, request.method());
+        }
+        match self.guard_of(path) {
+            Some((inbound, rest)) => {
+                let rest = rest.to_owned();
+                inbound.handle(request, &rest, peer).await
+            }
+            None => {
+                Asked::new(request.method()).error(StatusCode::NOT_FOUND, "There is no resource at this path")
+            }
+        }
+    }
+
+    /// The guard whose path is a prefix of this one at a segment's end, and what is left.
+    fn guard_of<'a>(&self, path: &'a str) -> Option<(&Inbound, &'a str)> {
+        self.guards.iter().find_map(|(prefix, inbound)| {
+            let rest = path.strip_prefix(prefix.as_str())?;
+            // A trailing slash alone is the resource itself.
+            let rest = if rest == "/" { "" } else { rest };
+            (rest.is_empty() || rest.starts_with('/')).then_some((&**inbound, rest))
+        })
+    }
+
+    /// RFC 9728 §3: at the resource's own path, and at the root when there is one resource only (SPEC RS-1).
+    fn metadata(&self, path: &str, method: &Method) -> Response<Body> {
+        let by_path = self.guards.iter().find(|(_, inbound)| inbound.guard.metadata_path() == path);
+        let only = || self.guards.first().filter(|_| path == WELL_KNOWN && self.guards.len() == 1);
+        let Some((_, inbound)) = by_path.or_else(only) else {
+            return Asked::plain()
+                .error(StatusCode::NOT_FOUND, "There is no resource with this metadata path");
+        };
+        if method != Method::GET && method != Method::HEAD {
+            let mut answer =
+                Asked::plain().error(StatusCode::METHOD_NOT_ALLOWED, "This document can only be read");
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return answer;
+        }
+        let mut answer = document_answer(inbound.guard.metadata());
+        let headers = answer.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+        // A public document; browser clients read it before they have any token.
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        answer
+    }
+}

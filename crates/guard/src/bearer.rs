@@ -1,0 +1,90 @@
+//! Where a bearer token may stand in a request, and where not (RFC 6750 §2, SPEC RS-4).
+//!
+//! The `Authorization` header is the one place. Cookies are never looked at; a token in the query never
+//! counts, and together with one in the header the request is refused, because what is in the query would
+//! travel on to the upstream.
+
+use bearward_observe::Rejection;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+/// Longest token that is looked at, in bytes (SPEC JW-5).
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// What a request presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presented<'a> {
+    /// A token, well-formed as RFC 6750 says and not yet verified.
+    Token(Unverified<'a>),
+    /// None where one may stand. Carries the word for the event.
+    Nothing(Rejection),
+}
+
+/// A token's text before verification. `Debug` does not show it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Unverified<'a>(&'a str);
+
+impl<'a> Unverified<'a> {
+    /// Wraps a text that came in as a token.
+    pub fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unverified(redacted)")
+    }
+}
+
+/// Finds the one token of a request.
+///
+/// # Errors
+/// The reason when the request is malformed: two `Authorization` headers, a bearer scheme without a
+/// well-formed token, or a second token in the query.
+pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Presented<'a>, Rejection> {
+    let in_query = query.is_some_and(has_access_token);
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(Presented::Nothing(if in_query { Rejection::TokenInQuery } else { Rejection::NoToken }));
+    };
+    if values.next().is_some() {
+        return Err(Rejection::SeveralTokens);
+    }
+    let text = value.to_str().map_err(|_| Rejection::Malformed)?;
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        // Another scheme is not a malformed bearer token: the caller is told which scheme is wanted.
+        return Ok(Presented::Nothing(Rejection::NoToken));
+    }
+    let token = rest.trim_start_matches(' ');
+    if !is_b64token(token) {
+        return Err(Rejection::Malformed);
+    }
+    if in_query {
+        return Err(Rejection::TokenInQuery);
+    }
+    Ok(Presented::Token(Unverified(token)))
+}
+
+/// RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    !body.is_empty() && body.bytes().all(fits)
+}
+
+fn has_access_token(query: &str) -> bool {
+    query.split(['&', ';']).any(|pair| {
+        let name = pair.split('=').next().unwrap_or("");
+        percent_encoding::percent_decode_str(name).eq(b"access_token".iter().copied())
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! One guarded resource: takes a request's head, lets the caller in or says why not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bearward_observe::{Event, Observer, Rejection};
+use bearward_token::{Clock, Resource};
+use http::{HeaderMap, HeaderValue};
+
+use crate::bearer::{Presented, Unverified, presented};
+use crate::cache::Cache;
+use crate::metadata::{ProtectedResource, well_known_path, well_known_url};
+use crate::refusal::{Challenger, Refusal};
+use crate::scopes::ScopePolicy;
+use crate::verify::{TrustedIssuer, Verified, Verifier};
+
+/// When a caller should come back while keys are missing.
+const KEYS_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// What a guard is built from. Parsed and judged before it gets here.
+#[derive(Debug, Clone)]
+pub struct GuardSettings {
+    /// A short name for labels and logs, unique among guards.
+    pub name: Arc<str>,
+    /// The canonical URI of what is guarded.
+    pub resource: Resource,
+    /// Shown in challenges.
+    pub realm: String,
+    /// Scopes: needed, offered, implied.
+    pub scopes: ScopePolicy,
+    /// How long a verified token is remembered; at most 60 s, zero: not at all.
+    pub cache_ttl: Duration,
+    /// How many verified tokens are remembered.
+    pub cache_entries: u64,
+    /// Tokens are handed out by other means: publish no authorization server (SPEC RS-2).
+    pub pre_provisioned: bool,
+}
+
+/// A guard. Shared by all connections.
+#[derive(Debug)]
+pub struct Guard {
+    settings: GuardSettings,
+    verifier: Verifier,
+    cache: Cache,
+    challenger: Challenger,
+    metadata: ProtectedResource,
+    clock: Arc<dyn Clock>,
+    observer: Observer,
+}
+
+impl Guard {
+    /// Builds a guard for these issuers.
+    pub fn new(
+        settings: GuardSettings,
+        issuers: Vec<TrustedIssuer>,
+        clock: Arc<dyn Clock>,
+        observer: Observer,
+    ) -> Self {
+        let published = issuers.iter().map(TrustedIssuer::issuer).filter(|_| !settings.pre_provisioned);
+        let metadata = ProtectedResource::new(&settings.resource, published, settings.scopes.supported());
+        let challenger =
+            Challenger::new(&settings.realm, &well_known_url(&settings.resource), settings.scopes.required());
+        Self {
+            verifier: Verifier::new(issuers, clock.clone()),
+            cache: Cache::new(settings.cache_entries, settings.cache_ttl, clock.clone()),
+            challenger,
+            metadata,
+            clock,
+            observer,
+            settings,
+        }
+    }
+
+    /// Judges a request by its head alone. Every request is judged by itself (SPEC RS-9).
+    ///
+    /// # Errors
+    /// The refusal to answer with. It has been counted and logged already.
+    pub async fn admit(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Verified, Refusal> {
+        let started = self.clock.monotonic();
+        let outcome = self.judge(headers, query).await;
+        match &outcome {
+            Ok((verified, cached)) => self.observer.emit(Event::AuthVerified {
+                guard: self.settings.name.clone(),
+                subject: verified.subject.clone(),
+                client: verified.client.clone(),
+                cached: *cached,
+                took: self.clock.monotonic().saturating_sub(started),
+            }),
+            Err(refusal) => self.rejected(refusal.rejection()),
+        }
+        outcome.map(|(verified, _)| verified)
+    }
+
+    /// Counts and logs a refusal that was decided around the guard: a foreign origin, a foreign session.
+    pub fn rejected(&self, reason: Rejection) {
+        self.observer.emit(Event::AuthRejected { guard: self.settings.name.clone(), reason });
+    }
+
+    /// The `WWW-Authenticate` value for a refusal.
+    pub fn challenge(&self, refusal: &Refusal) -> Option<HeaderValue> {
+        self.challenger.challenge(refusal)
+    }
+
+    /// The metadata document.
+    pub fn metadata(&self) -> &ProtectedResource {
+        &self.metadata
+    }
+
+    /// The path under which the metadata document is served.
+    pub fn metadata_path(&self) -> String {
+        well_known_path(&self.settings.resource)
+    }
+
+    /// What it was built from.
+    pub fn settings(&self) -> &GuardSettings {
+        &self.settings
+    }
+
+    /// The issuers it trusts, for readiness.
+    pub fn issuers(&self) -> &[Arc<TrustedIssuer>] {
+        self.verifier.issuers()
+    }
+
+    async fn judge(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(Verified, bool), Refusal> {
+        let token = match presented(headers, query) {
+            Ok(Presented::Token(token)) => token,
+            Ok(Presented::Nothing(reason)) => return Err(Refusal::NoToken(reason)),
+            Err(reason) => return Err(Refusal::InvalidRequest(reason)),
+        };
+        let (verified, cached) = match self.cache.get(token) {
+            Some(verified) => (verified, true),
+            None => (self.verify(token).await?, false),
+        };
+        match self.settings.scopes.missing(&verified.scopes) {
+            None => Ok((verified, cached)),
+            Some(needed) => Err(Refusal::InsufficientScope { needed }),
+        }
+    }
+
+    async fn verify(&self, token: Unverified<'_>) -> Result<Verified, Refusal> {
+        match self.verifier.verify(token).await {
+            Ok(finding) => {
+                let verified = finding.verified.clone();
+                self.cache.insert(token, finding);
+                Ok(verified)
+            }
+            Err(Rejection::KeysUnavailable) => {
+                Err(Refusal::KeysUnavailable { retry_after: KEYS_RETRY_AFTER })
+            }
+            Err(reason) => Err(Refusal::InvalidToken(reason)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Verification of the tokens that arrive at an MCP server.
+//!
+//! ```text
+//! request head ─ bearer ─ cache ─┬─────────────── scopes ─ Verified
+//!                                └─ jwt ─ keys ─ claims ─┘
+//!                  any step says no ─► Refusal ─► challenge (401 / 400 / 403 / 503)
+//! ```
+//!
+//! The guard decides and explains; it forwards nothing (that is the gateway's work) and gets no tokens
+//! (that is supply's).
+
+pub mod bearer;
+mod cache;
+pub mod claims;
+pub mod guard;
+mod jwt;
+pub mod key_source;
+pub mod keys;
+pub mod metadata;
+pub mod refusal;
+pub mod scopes;
+mod strict_json;
+pub mod verify;
+
+pub use claims::Expectations;
+pub use guard::{Guard, GuardSettings};
+pub use key_source::{KeyLoader, KeySource};
+pub use refusal::Refusal;
+pub use scopes::ScopePolicy;
+pub use verify::{TrustedIssuer, Verified};

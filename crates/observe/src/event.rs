@@ -1,0 +1,180 @@
+//! Events: named, structured facts about authentication.
+//!
+//! The names are promised (they stand in dashboards and alerts); the fields carry configured names and
+//! verified identities, never a token, and never text that came unverified from outside.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A guard let a caller in.
+    AuthVerified {
+        /// The guard's name.
+        guard: Arc<str>,
+        /// The verified subject.
+        subject: Arc<str>,
+        /// The verified client, when the token names one.
+        client: Option<Arc<str>>,
+        /// The answer came from the verification cache.
+        cached: bool,
+        /// How long verification took.
+        took: Duration,
+    },
+    /// A guard refused a caller.
+    AuthRejected {
+        /// The guard's name.
+        guard: Arc<str>,
+        /// Why.
+        reason: Rejection,
+    },
+    /// A token was attached to a request that left.
+    HeaderAttached {
+        /// The provider's name.
+        provider: Arc<str>,
+    },
+    /// A provider's token came from memory.
+    TokenStoreHit {
+        /// The provider's name.
+        provider: Arc<str>,
+    },
+    /// A token was asked for at an authorization server.
+    TokenFetched {
+        /// The provider's name.
+        provider: Arc<str>,
+        /// `None` when it came; else the kind of failure, a fixed word.
+        failure: Option<&'static str>,
+        /// From sending to answer.
+        took: Duration,
+        /// How long the new token lives.
+        lifetime: Option<Duration>,
+    },
+    /// A provider refused our token; it is fetched again.
+    Retry401 {
+        /// The provider's name.
+        provider: Arc<str>,
+    },
+    /// The retry with the new token was accepted.
+    RetrySuccess {
+        /// The provider's name.
+        provider: Arc<str>,
+    },
+    /// A request was answered; carries what the proxy itself cost.
+    Proxied {
+        /// The guard's name.
+        guard: Arc<str>,
+        /// Time from receipt to hand-over upstream, and from upstream's head to ours.
+        overhead: Duration,
+    },
+}
+
+/// Why a guard refused. The words are labels: few, fixed, and free of anything from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each name is its own sentence; `as_str` gives the published word")]
+pub enum Rejection {
+    NoToken,
+    Malformed,
+    TooLarge,
+    SeveralTokens,
+    TokenInQuery,
+    Algorithm,
+    UnknownKey,
+    Signature,
+    Issuer,
+    Audience,
+    Expired,
+    NotYetValid,
+    TokenType,
+    Claims,
+    Scope,
+    Origin,
+    Host,
+    KeysUnavailable,
+    ForeignSession,
+}
+
+impl Rejection {
+    /// The published word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::SeveralTokens => "several_tokens",
+            Self::TokenInQuery => "token_in_query",
+            Self::Algorithm => "algorithm",
+            Self::UnknownKey => "unknown_key",
+            Self::Signature => "signature",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::TokenType => "token_type",
+            Self::Claims => "claims",
+            Self::Scope => "scope",
+            Self::Origin => "origin",
+            Self::Host => "host",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::ForeignSession => "foreign_session",
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Event {
+    /// The promised name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AuthVerified { .. } => "auth_verified",
+            Self::AuthRejected { .. } => "auth_rejected",
+            Self::HeaderAttached { .. } => "auth_header_bearer_first",
+            Self::TokenStoreHit { .. } => "token_store_hit",
+            Self::TokenFetched { .. } => "token_fetch",
+            Self::Retry401 { .. } => "auth_retry_401",
+            Self::RetrySuccess { .. } => "auth_retry_success",
+            Self::Proxied { .. } => "proxied",
+        }
+    }
+
+    /// Writes the event to the log: refusals and failures at `info` and `warn`, the everyday at `debug`.
+    pub(crate) fn log(&self) {
+        let event = self.name();
+        match self {
+            Self::AuthVerified { guard, subject, client, cached, took } => tracing::debug!(
+                event, %guard, %subject, client = client.as_deref(), cached, took_us = micros(*took), "caller verified"
+            ),
+            Self::AuthRejected { guard, reason } => {
+                tracing::info!(event, %guard, reason = reason.as_str(), "caller refused");
+            }
+            Self::TokenFetched { provider, failure: None, took, lifetime } => tracing::info!(
+                event, %provider, took_ms = micros(*took) / 1000, lifetime_s = lifetime.map(|l| l.as_secs()), "token fetched"
+            ),
+            Self::TokenFetched { provider, failure: Some(failure), took, .. } => {
+                tracing::warn!(event, %provider, failure, took_ms = micros(*took) / 1000, "token not fetched");
+            }
+            Self::Retry401 { provider } => {
+                tracing::info!(event, %provider, "the provider refused our token; asking for a new one");
+            }
+            Self::RetrySuccess { provider } => {
+                tracing::info!(event, %provider, "the provider accepted the new token");
+            }
+            Self::HeaderAttached { provider } | Self::TokenStoreHit { provider } => {
+                tracing::trace!(event, %provider);
+            }
+            Self::Proxied { guard, overhead } => {
+                tracing::trace!(event, %guard, overhead_us = micros(*overhead));
+            }
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,193 @@
+//! Counters, histograms and gauges, in the OpenMetrics text format.
+//!
+//! Labels are bounded: names from the configuration and fixed words. No subject, token or URL from
+//! outside is ever a label.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::Event;
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    header_bearer: Family<ByProvider, Counter>,
+    store_hit: Family<ByProvider, Counter>,
+    retry_401: Family<ByProvider, Counter>,
+    retry_success: Family<ByProvider, Counter>,
+    requests: Family<GuardOutcome, Counter>,
+    fetches: Family<ProviderOutcome, Counter>,
+    fetch_seconds: Histogram,
+    verify_seconds: Histogram,
+    overhead_seconds: Histogram,
+    expires_in: Family<ByProvider, Gauge<f64, AtomicU64>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByProvider {
+    provider: Name,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GuardOutcome {
+    guard: Name,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProviderOutcome {
+    provider: Name,
+    outcome: &'static str,
+}
+
+/// A configured name, shared instead of copied.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Name(Arc<str>);
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
+        EncodeLabelValue::encode(&&*self.0, encoder)
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
+        Self {
+            header_bearer: counter(
+                &mut registry,
+                "auth_header_bearer",
+                "Requests that left with a token attached",
+            ),
+            store_hit: counter(&mut registry, "auth_token_store_hit", "Tokens handed out from memory"),
+            retry_401: counter(
+                &mut registry,
+                "auth_retry_401",
+                "Requests repeated because a provider refused our token",
+            ),
+            retry_success: counter(
+                &mut registry,
+                "auth_retry_success",
+                "Repeated requests that then succeeded",
+            ),
+            requests: counter(&mut registry, "auth_requests", "Requests at a guard by outcome"),
+            fetches: counter(
+                &mut registry,
+                "token_fetch",
+                "Token requests to authorization servers by outcome",
+            ),
+            // 1 ms to 16 s: an authorization server on the next rack, and one that is falling over.
+            fetch_seconds: seconds(&mut registry, "token_fetch", "Time to get a token", 0.001),
+            // 1 µs to 16 ms: a cache hit, and a cold RSA check on a busy machine.
+            verify_seconds: seconds(&mut registry, "auth_verify", "Time to verify a token", 0.000_001),
+            overhead_seconds: seconds(
+                &mut registry,
+                "proxy_overhead",
+                "Time a request spends inside Bearward",
+                0.000_01,
+            ),
+            expires_in: gauge(&mut registry, "token_expires_in", "Time left of the current token"),
+            registry,
+        }
+    }
+
+    /// The text for `GET /metrics`.
+    ///
+    /// # Errors
+    /// Only when formatting itself fails, which writing to a `String` does not.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    pub(crate) fn count(&self, event: &Event) {
+        match event {
+            Event::AuthVerified { guard, took, .. } => {
+                self.requests.get_or_create(&guard_outcome(guard, "accepted")).inc();
+                self.verify_seconds.observe(took.as_secs_f64());
+            }
+            Event::AuthRejected { guard, reason } => {
+                self.requests.get_or_create(&guard_outcome(guard, reason.as_str())).inc();
+            }
+            Event::HeaderAttached { provider } => {
+                self.header_bearer.get_or_create(&by(provider)).inc();
+            }
+            Event::TokenStoreHit { provider } => {
+                self.store_hit.get_or_create(&by(provider)).inc();
+            }
+            Event::Retry401 { provider } => {
+                self.retry_401.get_or_create(&by(provider)).inc();
+            }
+            Event::RetrySuccess { provider } => {
+                self.retry_success.get_or_create(&by(provider)).inc();
+            }
+            Event::TokenFetched { provider, failure, took, lifetime } => {
+                let outcome = failure.unwrap_or("success");
+                let labels = ProviderOutcome { provider: Name(provider.clone()), outcome };
+                self.fetches.get_or_create(&labels).inc();
+                self.fetch_seconds.observe(took.as_secs_f64());
+                if let Some(lifetime) = lifetime {
+                    self.expires_in.get_or_create(&by(provider)).set(lifetime.as_secs_f64());
+                }
+            }
+            Event::Proxied { overhead, .. } => self.overhead_seconds.observe(overhead.as_secs_f64()),
+        }
+    }
+
+    /// Sets how long a provider's token still lives, as read when metrics are asked for.
+    pub fn set_expires_in(&self, provider: &Arc<str>, left: Duration) {
+        self.expires_in.get_or_create(&by(provider)).set(left.as_secs_f64());
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+fn by(provider: &Arc<str>) -> ByProvider {
+    ByProvider { provider: Name(provider.clone()) }
+}
+
+fn guard_outcome(guard: &Arc<str>, outcome: &'static str) -> GuardOutcome {
+    GuardOutcome { guard: Name(guard.clone()), outcome }
+}
+
+fn counter<L>(registry: &mut Registry, name: &str, help: &str) -> Family<L, Counter>
+where
+    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + fmt::Debug + Send + Sync + 'static,
+{
+    let family = Family::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str, first: f64) -> Histogram {
+    let histogram = Histogram::new(exponential_buckets(first, 2.0, 15));
+    registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+    histogram
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Family<ByProvider, Gauge<f64, AtomicU64>> {
+    let family = Family::default();
+    registry.register_with_unit(name, help, Unit::Seconds, family.clone());
+    family
+}
+
+#[cfg(test)]
+mod tests;
