@@ -16,6 +16,7 @@ pub mod guard;
 mod jwt;
 pub mod key_source;
 pub mod keys;
+pub mod loaders;
 pub mod metadata;
 pub mod refusal;
 pub mod scopes;

@@ -1,0 +1,78 @@
+//! The places that keys come from: the issuer's metadata, a URL, a file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bearward_issuer::{Discovery, Fetch};
+use bearward_token::{Endpoint, Issuer};
+
+use crate::key_source::{KeyLoader, LoadError, LoadedKeys, Loading};
+use crate::keys::KeySet;
+
+/// By discovery (RFC 8414): the issuer's metadata says where its keys are. Asked anew every time, so that
+/// an issuer may move them.
+#[derive(Debug)]
+pub struct Discovered {
+    /// The issuer.
+    pub issuer: Issuer,
+    /// Finds its metadata.
+    pub discovery: Discovery,
+    /// Fetches its keys.
+    pub fetch: Arc<dyn Fetch>,
+}
+
+/// From a URL that the configuration names.
+#[derive(Debug)]
+pub struct FromUrl {
+    /// The URL.
+    pub url: Endpoint,
+    /// Fetches it.
+    pub fetch: Arc<dyn Fetch>,
+}
+
+/// From a file, read again at every refresh.
+#[derive(Debug)]
+pub struct FromFile {
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl KeyLoader for Discovered {
+    fn load(&self) -> Loading<'_> {
+        Box::pin(async {
+            let metadata = self.discovery.metadata(&self.issuer).await.map_err(explained)?;
+            let url = metadata.needs_jwks_uri().map_err(explained)?;
+            fetch_keys(&*self.fetch, url).await
+        })
+    }
+}
+
+impl KeyLoader for FromUrl {
+    fn load(&self) -> Loading<'_> {
+        Box::pin(fetch_keys(&*self.fetch, &self.url))
+    }
+}
+
+impl KeyLoader for FromFile {
+    fn load(&self) -> Loading<'_> {
+        Box::pin(async {
+            let in_file = |why: &dyn std::fmt::Display| LoadError(format!("{}: {why}", self.path.display()));
+            let document = std::fs::read(&self.path).map_err(|why| in_file(&why))?;
+            let keys = KeySet::parse(&document).map_err(|why| in_file(&why))?;
+            Ok(LoadedKeys { keys, max_age: None })
+        })
+    }
+}
+
+async fn fetch_keys(fetch: &dyn Fetch, url: &Endpoint) -> Result<LoadedKeys, LoadError> {
+    let answer = fetch.get(url).await.map_err(explained)?;
+    if !answer.status.is_success() {
+        return Err(LoadError(format!("{url} answered with status {}", answer.status)));
+    }
+    let keys = KeySet::parse(&answer.body).map_err(|why| LoadError(format!("{url}: {why}")))?;
+    Ok(LoadedKeys { keys, max_age: answer.max_age() })
+}
+
+fn explained(error: impl std::fmt::Display) -> LoadError {
+    LoadError(error.to_string())
+}

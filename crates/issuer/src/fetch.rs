@@ -1,0 +1,144 @@
+//! Fetching as an argument: small documents, within bounds, from places that are fit for secrets.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bearward_token::Endpoint;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+/// Longest answer that is read, in bytes.
+pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Sends requests to authorization servers. Injected, so that tests answer for the network.
+///
+/// Every implementation keeps the bounds: no redirect is followed, an answer is at most
+/// [`MAX_ANSWER_BYTES`] long, and one attempt ends in bounded time.
+pub trait Fetch: fmt::Debug + Send + Sync + 'static {
+    /// GET a document.
+    fn get<'a>(&'a self, url: &'a Endpoint) -> Fetching<'a>;
+
+    /// POST a form.
+    fn post<'a>(&'a self, url: &'a Endpoint, form: Form) -> Fetching<'a>;
+}
+
+/// What a [`Fetch`] hands out.
+pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, FetchError>> + Send + 'a>>;
+
+/// A form to send. `Debug` shows names alone.
+#[derive(Clone, Default)]
+pub struct Form {
+    /// Names and values, in order; a name may stand twice (RFC 8707 `resource`).
+    pub fields: Vec<(&'static str, String)>,
+    /// More fields, named by the configuration.
+    pub extra: Vec<(String, String)>,
+    /// `Authorization`, when the client authenticates there.
+    pub authorization: Option<HeaderValue>,
+}
+
+impl Form {
+    /// The body, `application/x-www-form-urlencoded`.
+    pub fn encode(&self) -> String {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(self.fields.iter().map(|(name, value)| (*name, value)));
+        body.extend_pairs(&self.extra);
+        body.finish()
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            self.fields.iter().map(|(name, _)| *name).chain(self.extra.iter().map(|(name, _)| name.as_str()));
+        f.debug_list().entries(names).finish()
+    }
+}
+
+/// An answer, whatever its status. `Debug` does not show the body, which may hold a token.
+#[derive(Clone)]
+pub struct Fetched {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// Why there is no answer. Never carries a body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Nobody answered at the address.
+    #[error("cannot connect to {url}: {reason}")]
+    Connect {
+        /// Where.
+        url: String,
+        /// What the connector said.
+        reason: String,
+    },
+    /// No complete answer in time.
+    #[error("{url} did not answer within {} ms", .after.as_millis())]
+    Timeout {
+        /// Where.
+        url: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// The answer broke off.
+    #[error("the answer of {url} broke off: {reason}")]
+    Broken {
+        /// Where.
+        url: String,
+        /// What the connection said.
+        reason: String,
+    },
+    /// The answer is longer than [`MAX_ANSWER_BYTES`].
+    #[error("the answer of {url} is longer than {MAX_ANSWER_BYTES} bytes")]
+    TooLarge {
+        /// Where.
+        url: String,
+    },
+}
+
+impl Fetched {
+    /// How long the answer may be kept: `Cache-Control: max-age`, zero for `no-store` and `no-cache`
+    /// (RFC 9111 §5.2.2); `None` when the server does not say.
+    pub fn max_age(&self) -> Option<Duration> {
+        let values = self.headers.get_all(http::header::CACHE_CONTROL);
+        let directives: Vec<String> = values
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|directive| directive.trim().to_ascii_lowercase())
+            .collect();
+        if directives.iter().any(|d| d == "no-store" || d == "no-cache") {
+            return Some(Duration::ZERO);
+        }
+        directives
+            .iter()
+            .find_map(|d| d.strip_prefix("max-age=")?.trim_matches('"').parse().ok())
+            .map(Duration::from_secs)
+    }
+
+    /// `Retry-After` as a pause from now: seconds or a date (RFC 9110 §10.2.3).
+    pub fn retry_after(&self, unix_ms: u64) -> Option<Duration> {
+        let text = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(text).ok()?;
+        let now = std::time::UNIX_EPOCH + Duration::from_millis(unix_ms);
+        Some(date.duration_since(now).unwrap_or(Duration::ZERO))
+    }
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetched({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

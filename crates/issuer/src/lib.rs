@@ -1,0 +1,14 @@
+//! An authorization server seen from outside: where its documents are, and how they are fetched.
+//!
+//! Guard and supply both talk to authorization servers. What they share stands here: fetching with bounds
+//! ([`Fetch`]), and discovery of keys and endpoints by issuer ([`Discovery`], RFC 8414).
+
+pub mod discovery;
+pub mod fetch;
+pub mod http_fetch;
+pub mod metadata;
+
+pub use discovery::{Discovery, DiscoveryError};
+pub use fetch::{Fetch, FetchError, Fetched, Form};
+pub use http_fetch::HttpFetch;
+pub use metadata::{Metadata, MetadataError};
