@@ -19,7 +19,9 @@ use crate::provider::AttachError;
 /// JSON-RPC's range for errors that a server defines itself (-32000 to -32099).
 const SERVER_ERROR: i64 = -32000;
 
-/// Longest advice to wait that is passed on, as [`crate::provider::NoToken`] gives it.
+const NO_CREDENTIAL: &str = "This gateway could not get its own credential for the server behind";
+
+/// Longest advice to wait that is passed on.
 const LONGEST_ADVICE: Duration = Duration::from_secs(3600);
 
 /// What an answer needs to know of the request it answers.
@@ -106,11 +108,11 @@ impl Asked {
                 StatusCode::FORBIDDEN,
                 "The access token names no tenant, and this resource needs one",
             ),
+            ForwardError::Attach(AttachError::Expired { .. }) => {
+                self.error(StatusCode::BAD_GATEWAY, NO_CREDENTIAL)
+            }
             ForwardError::Attach(AttachError::NoToken { source, .. }) => {
-                let mut answer = self.error(
-                    StatusCode::BAD_GATEWAY,
-                    "This gateway could not get its own credential for the server behind",
-                );
+                let mut answer = self.error(StatusCode::BAD_GATEWAY, NO_CREDENTIAL);
                 if let Some(after) = source.retry_after {
                     retry_after(&mut answer, after);
                 }

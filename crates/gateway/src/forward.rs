@@ -7,14 +7,15 @@
 use std::sync::Arc;
 
 use bearward_observe::{Event, Observer};
-use bearward_token::{AccessToken, Clock, Principal};
+use bearward_supply::{Supplied, Wanted};
+use bearward_token::{Clock, Principal};
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use crate::body::{self, Body};
-use crate::provider::{AttachError, NoToken, Provider};
+use crate::provider::{AttachError, Provider};
 use crate::upstream::{UpstreamClient, UpstreamError};
 
 /// Session expired, as some frameworks answer instead of 401.
@@ -88,7 +89,8 @@ impl Forwarder {
             let answer = self.upstream.send(outgoing.into_request()).await?;
             return refuse_challenge(answer, None, origin);
         };
-        let token = provider.tokens.token().await.map_err(|why| provider.no_token(why))?;
+        let token =
+            provider.tokens.ensure_access(&Wanted::default()).await.map_err(|why| provider.no_token(why))?;
         let (again, origin) = (outgoing.copy(), origin(&outgoing.uri));
         let answer = self.send(outgoing, provider, &token, caller).await?;
         if !is_about_our_token(answer.status()) {
@@ -105,14 +107,13 @@ impl Forwarder {
         &self,
         again: Option<Outgoing>,
         provider: &Provider,
-        refused: &AccessToken,
+        refused: &Supplied,
         caller: Option<&Principal>,
     ) -> Result<Option<Response<Incoming>>, ForwardError> {
         self.observer.emit(Event::Retry401 { provider: provider.name.clone() });
         // Also without a body to replay: the next request then has a token that works.
-        let token = provider.tokens.token_instead_of(refused).await;
-        let (Some(again), Some(token)) = (again, token.map_err(|why: NoToken| provider.no_token(why))?)
-        else {
+        let token = provider.tokens.instead_of(refused, &Wanted::default()).await;
+        let (Some(again), Some(token)) = (again, token.map_err(|why| provider.no_token(why))?) else {
             return Ok(None);
         };
         let answer = self.send(again, provider, &token, caller).await?;
@@ -126,7 +127,7 @@ impl Forwarder {
         &self,
         mut outgoing: Outgoing,
         provider: &Provider,
-        token: &AccessToken,
+        token: &Supplied,
         caller: Option<&Principal>,
     ) -> Result<Response<Incoming>, ForwardError> {
         provider.attach(&mut outgoing.headers, token, caller, &*self.clock)?;

@@ -1,12 +1,9 @@
 //! A provider as the gateway sees it: a base URL, and what is attached to every request that goes there.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bearward_token::{AccessToken, Clock, Principal};
+use bearward_supply::{Handle, Supplied, SupplyError, TenantSigner};
+use bearward_token::{Clock, Principal};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -20,46 +17,16 @@ pub struct Provider {
     /// Its base URL. HTTPS, or loopback where the operator allowed that.
     pub target: Target,
     /// Where its token comes from.
-    pub tokens: Arc<dyn TokenSource>,
+    pub tokens: Handle,
     /// Signs tenant headers, if the provider wants them.
     pub tenant: Option<TenantHeaders>,
-}
-
-/// Hands out a provider's token.
-pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
-    /// The token to attach now, got or refreshed if need be.
-    fn token(&self) -> Answer<'_, AccessToken>;
-
-    /// The destination refused `token`: another one, or `None` when none is to be had (it was asked for a
-    /// moment ago, and this is what came).
-    fn token_instead_of<'a>(&'a self, token: &'a AccessToken) -> Answer<'a, Option<AccessToken>>;
-}
-
-/// What a [`TokenSource`] hands out.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, NoToken>> + Send + 'a>>;
-
-/// Why there is no token, in words for the operator.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct NoToken {
-    /// What happened, and what to try. No secret.
-    pub message: String,
-    /// When it is worth coming back.
-    pub retry_after: Option<Duration>,
-}
-
-/// Signs who the tenant is.
-pub trait SignTenant: fmt::Debug + Send + Sync + 'static {
-    /// Headers for this tenant at this moment (milliseconds since the Unix epoch); `None` for a tenant that
-    /// cannot be written in a header.
-    fn sign(&self, tenant: &str, unix_ms: u64) -> Option<[(HeaderName, HeaderValue); 3]>;
 }
 
 /// Signed tenant headers of one provider.
 #[derive(Debug)]
 pub struct TenantHeaders {
     /// The signer.
-    pub signer: Arc<dyn SignTenant>,
+    pub signer: TenantSigner,
     /// Whose tenant it is.
     pub tenant: TenantFrom,
 }
@@ -82,7 +49,13 @@ pub enum AttachError {
         /// The provider's name.
         provider: Arc<str>,
         /// Why.
-        source: NoToken,
+        source: SupplyError,
+    },
+    /// The token died between being handed out and being attached.
+    #[error("the token for provider `{provider}` expired on its way into the request")]
+    Expired {
+        /// The provider's name.
+        provider: Arc<str>,
     },
     /// The caller's token does not say which tenant it is for.
     #[error(
@@ -100,21 +73,17 @@ impl Provider {
     /// Puts `token` and the signed tenant onto a request. Whatever stood there before is replaced.
     ///
     /// # Errors
-    /// [`AttachError::NoTenant`] when the caller's claims do not name one; [`AttachError::NoToken`] when
-    /// the token cannot be written in a header.
+    /// [`AttachError::Expired`] when the token has died meanwhile; [`AttachError::NoTenant`] when the
+    /// caller's claims do not name one.
     pub fn attach(
         &self,
         headers: &mut HeaderMap,
-        token: &AccessToken,
+        token: &Supplied,
         caller: Option<&Principal>,
         clock: &dyn Clock,
     ) -> Result<(), AttachError> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
-            let message = "the authorization server issued a token that no header can carry".into();
-            self.no_token(NoToken { message, retry_after: None })
-        })?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
+        let expired = || AttachError::Expired { provider: self.name.clone() };
+        headers.insert(AUTHORIZATION, token.authorization(clock).ok_or_else(expired)?);
         if let Some(tenant) = &self.tenant {
             for (name, value) in self.sign_tenant(tenant, caller, clock)? {
                 headers.insert(name, value);
@@ -123,7 +92,7 @@ impl Provider {
         Ok(())
     }
 
-    pub(crate) fn no_token(&self, source: NoToken) -> AttachError {
+    pub(crate) fn no_token(&self, source: SupplyError) -> AttachError {
         AttachError::NoToken { provider: self.name.clone(), source }
     }
 

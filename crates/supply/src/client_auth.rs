@@ -1,0 +1,104 @@
+//! How a client proves itself at the token endpoint (RFC 6749 §2.3, SPEC CL-9).
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bearward_issuer::Form;
+use bearward_token::{ClientSecret, Fingerprint};
+use http::HeaderValue;
+
+use crate::error::Failure;
+
+/// The method, by its registered name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientAuth {
+    /// `client_secret_basic`: in the `Authorization` header.
+    #[default]
+    SecretBasic,
+    /// `client_secret_post`: in the form.
+    SecretPost,
+}
+
+/// A secret with its version.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The secret.
+    pub secret: ClientSecret,
+}
+
+impl Credential {
+    /// Changes when the secret does.
+    pub fn version(&self) -> Fingerprint {
+        self.secret.fingerprint()
+    }
+}
+
+/// Where the current secret comes from; asked for every request, so that a new version is used at once.
+pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
+    /// The current secret.
+    ///
+    /// # Errors
+    /// [`Failure::Credential`].
+    fn current(&self) -> Result<Credential, Failure>;
+}
+
+/// A secret that does not change.
+#[derive(Debug)]
+pub struct FixedCredential(pub ClientSecret);
+
+impl CredentialSource for FixedCredential {
+    fn current(&self) -> Result<Credential, Failure> {
+        Ok(Credential { secret: self.0.clone() })
+    }
+}
+
+impl ClientAuth {
+    /// Puts the proof onto a request.
+    ///
+    /// # Errors
+    /// [`Failure::Credential`] when the secret cannot be written in a header.
+    pub fn sign(self, form: &mut Form, client: &str, credential: &Credential) -> Result<(), Failure> {
+        match self {
+            Self::SecretBasic => {
+                form.authorization = Some(basic(client, &credential.secret)?);
+            }
+            Self::SecretPost => {
+                form.fields.push(("client_id", client.to_owned()));
+                form.fields.push(("client_secret", credential.secret.expose().to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// RFC 6749 §2.3.1: each half form-encoded, then joined, then base64.
+fn basic(client: &str, secret: &ClientSecret) -> Result<HeaderValue, Failure> {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(client), encode(secret.expose()));
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+        .map_err(|_| Failure::Credential { reason: "it cannot be written in a header".into() })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The shared form of a source.
+pub type SharedCredential = Arc<dyn CredentialSource>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // SPEC CL-9
+    #[test]
+    fn both_halves_are_form_encoded_before_base64() {
+        let mut form = Form::default();
+        let credential = Credential { secret: ClientSecret::new("p:w d%ä") };
+        ClientAuth::SecretBasic.sign(&mut form, "a:b", &credential).unwrap();
+        let value = form.authorization.unwrap();
+        let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        assert_eq!(STANDARD.decode(encoded).unwrap(), b"a%3Ab:p%3Aw+d%25%C3%A4");
+        assert!(value.is_sensitive());
+    }
+}

@@ -1,0 +1,115 @@
+//! Why there is no token, sorted by what can be done about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bearward_issuer::{DiscoveryError, FetchError};
+
+/// What [`crate::Handle`] answers when it has no token. Carries no secret and no response body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{failure}")]
+pub struct SupplyError {
+    /// What happened.
+    pub failure: Arc<Failure>,
+    /// When the next attempt is made; coming back earlier brings the same answer.
+    pub retry_after: Option<Duration>,
+}
+
+/// One failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The authorization server was not reached. Passing.
+    #[error(transparent)]
+    Unreachable(#[from] FetchError),
+    /// Its metadata was not to be had.
+    #[error("the authorization server's metadata is not to be had: {0}")]
+    Discovery(#[from] DiscoveryError),
+    /// It is overloaded or broken. Passing.
+    #[error("the token endpoint answered with status {status}")]
+    Unavailable {
+        /// The status.
+        status: u16,
+        /// What it asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Too many requests. Passing.
+    #[error("the token endpoint says that this client asks too often (status 429)")]
+    RateLimited {
+        /// What it asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// A 200 that is no token response. Passing, since proxies and half-read answers look like this.
+    #[error("the token endpoint answered 200, and not with a bearer token: {reason}")]
+    BadResponse {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// It refused; the same request will be refused again until somebody changes something.
+    #[error("the token endpoint refused with `{code}`: {advice}")]
+    Refused {
+        /// The OAuth error code, or the HTTP status where there is none.
+        code: String,
+        /// What to try.
+        advice: &'static str,
+    },
+    /// The credential could not be read.
+    #[error("the client's credential cannot be read: {reason}")]
+    Credential {
+        /// Why, without the credential.
+        reason: String,
+    },
+    /// Many failures in a row: the server is left alone for a while.
+    #[error("the authorization server failed {failures} times in a row and is left alone for a moment")]
+    BreakerOpen {
+        /// How many.
+        failures: u32,
+    },
+    /// The caller's own deadline passed.
+    #[error("no token within the {} ms that the caller would wait", .waited.as_millis())]
+    Deadline {
+        /// How long that was.
+        waited: Duration,
+    },
+    /// The manager was shut down.
+    #[error("the token manager is shutting down")]
+    Stopped,
+}
+
+impl Failure {
+    /// True when trying again later may help by itself; such failures count for the breaker (HARD 16).
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Unavailable { .. } | Self::BadResponse { .. } => true,
+            Self::Discovery(error) => {
+                matches!(error, DiscoveryError::Fetch(_) | DiscoveryError::Status { .. })
+            }
+            Self::RateLimited { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// What the server asked us to wait.
+    pub fn asked_pause(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } | Self::RateLimited { retry_after } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// A fixed word for metrics.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Unreachable(FetchError::Timeout { .. }) => "timeout",
+            Self::Unreachable(_) => "unreachable",
+            Self::Discovery(_) => "discovery",
+            Self::Unavailable { .. } => "unavailable",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::BadResponse { .. } => "bad_response",
+            Self::Refused { .. } => "refused",
+            Self::Credential { .. } => "credential",
+            Self::BreakerOpen { .. } => "breaker_open",
+            Self::Deadline { .. } => "deadline",
+            Self::Stopped => "stopped",
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What makes two tokens the same token: the full tuple, encoded so that no two tuples collide.
+
+use aws_lc_rs::digest;
+use bearward_token::{Fingerprint, Issuer, ScopeSet};
+
+/// Everything that a token depends on (HARD 3). Two requests share an entry and a flight only when all of
+/// it is equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenKey {
+    /// The organization the token is for, if tokens differ by it.
+    pub tenant: Option<String>,
+    /// Who issues it.
+    pub issuer: Issuer,
+    /// `client_id`.
+    pub client: String,
+    /// The grant's name.
+    pub grant: &'static str,
+    /// Hash of the subject token that is exchanged, if one is.
+    pub subject_token: Option<Fingerprint>,
+    /// Sorted by its type, so that order does not matter; case does.
+    pub scopes: ScopeSet,
+    /// `audience` as Auth0 takes it.
+    pub audience: Option<String>,
+    /// `resource` (RFC 8707), verbatim.
+    pub resource: Option<String>,
+}
+
+/// SHA-256 of a key's encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyDigest([u8; 32]);
+
+impl TokenKey {
+    /// Digest of the injective encoding (HARD 4).
+    pub fn digest(&self) -> KeyDigest {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, &self.encode()).as_ref());
+        KeyDigest(bytes)
+    }
+
+    /// Every part behind its length, an absent part as a length that no text has: what one key writes, no
+    /// other can.
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        let scopes: Vec<&[u8]> = self.scopes.iter().map(|scope| scope.as_str().as_bytes()).collect();
+        for part in [
+            self.tenant.as_deref().map(str::as_bytes),
+            Some(self.issuer.as_str().as_bytes()),
+            Some(self.client.as_bytes()),
+            Some(self.grant.as_bytes()),
+            self.subject_token.as_ref().map(|hash| hash.as_bytes().as_slice()),
+            self.audience.as_deref().map(str::as_bytes),
+            self.resource.as_deref().map(str::as_bytes),
+        ]
+        .into_iter()
+        .chain(scopes.into_iter().map(Some))
+        {
+            let length = part.map_or(u64::MAX, |part| part.len() as u64);
+            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(part.unwrap_or(&[]));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests;

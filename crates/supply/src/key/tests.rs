@@ -1,0 +1,45 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn key(client: &str, audience: Option<&str>, resource: Option<&str>, scopes: &str) -> TokenKey {
+    TokenKey {
+        tenant: None,
+        issuer: "https://as.example".parse().unwrap(),
+        client: client.into(),
+        grant: "client_credentials",
+        subject_token: None,
+        scopes: scopes.parse().unwrap(),
+        audience: audience.map(Into::into),
+        resource: resource.map(Into::into),
+    }
+}
+
+// HARD 4
+#[test]
+fn parts_cannot_flow_into_each_other_and_order_of_scopes_does_not_matter() {
+    assert_ne!(key("a|b", Some("c"), None, "").digest(), key("a", Some("b|c"), None, "").digest());
+    assert_ne!(key("a", Some("b"), None, "").digest(), key("a", None, Some("b"), "").digest());
+    assert_ne!(key("a", Some(""), None, "").digest(), key("a", None, None, "").digest());
+    assert_ne!(key("a", None, None, "x y").digest(), key("a", None, None, "x:y").digest());
+    assert_eq!(key("a", None, None, "x y").digest(), key("a", None, None, "y x").digest());
+    assert_ne!(key("a", None, None, "X").digest(), key("a", None, None, "x").digest());
+}
+
+fn any_key() -> impl Strategy<Value = TokenKey> {
+    let text = "[ab|,]{0,3}";
+    let scopes = proptest::collection::vec("[ab|,]{1,2}", 0..3).prop_map(|list| list.join(" "));
+    (text, proptest::option::of(text), proptest::option::of(text), proptest::option::of(text), scopes)
+        .prop_map(|(client, tenant, audience, resource, scopes)| TokenKey {
+            tenant,
+            ..key(&client, audience.as_deref(), resource.as_deref(), &scopes)
+        })
+}
+
+proptest! {
+    // HARD 3, HARD 4
+    #[test]
+    fn two_keys_have_one_encoding_only_when_they_are_equal(a in any_key(), b in any_key()) {
+        prop_assert_eq!(a == b, a.encode() == b.encode());
+    }
+}

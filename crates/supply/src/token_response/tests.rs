@@ -1,0 +1,74 @@
+use bytes::Bytes;
+use http::HeaderMap;
+use std::time::Duration;
+
+use super::*;
+
+fn answer(status: u16, body: &str) -> Fetched {
+    let status = StatusCode::from_u16(status).unwrap();
+    Fetched { status, headers: HeaderMap::new(), body: Bytes::copy_from_slice(body.as_bytes()) }
+}
+
+fn outcome(status: u16, body: &str) -> &'static str {
+    read(&answer(status, body), 0).map_or_else(|failure| failure.outcome(), |_| "token")
+}
+
+// HARD 7
+#[test]
+fn a_200_without_a_sound_token_is_a_passing_failure() {
+    for body in [
+        "",
+        "<html>",
+        r#"{"access_token":"a""#,
+        "{}",
+        r#"{"access_token":"a"}"#,
+        r#"{"access_token":"","token_type":"Bearer"}"#,
+        r#"{"access_token":"a b","token_type":"Bearer"}"#,
+        r#"{"access_token":"a\n","token_type":"Bearer"}"#,
+        r#"{"access_token":"a","token_type":"mac"}"#,
+    ] {
+        let failure = read(&answer(200, body), 0).unwrap_err();
+        assert_eq!((failure.outcome(), failure.is_passing()), ("bad_response", true), "{body}");
+    }
+}
+
+#[test]
+fn a_good_response_is_read_whatever_the_case_of_its_type() {
+    let granted =
+        read(&answer(200, r#"{"access_token":"a.b","token_type":"bearer","expires_in":60}"#), 0).unwrap();
+    assert_eq!((granted.access_token.expose(), granted.lifetime), ("a.b", Duration::from_secs(60)));
+}
+
+#[test]
+fn errors_are_sorted_by_what_can_be_done_about_them_in_both_dialects() {
+    let cases = [
+        (401, r#"{"error":"invalid_client","error_description":"hunter2"}"#, "refused"),
+        (403, r#"{"error":"access_denied"}"#, "refused"),
+        (400, "<html>", "refused"),
+        (
+            429,
+            r#"{"statusCode":429,"error":"Too Many Requests","errorCode":"too_many_requests"}"#,
+            "rate_limited",
+        ),
+        (403, r#"{"error":"too_many_requests"}"#, "rate_limited"),
+        (500, "", "unavailable"),
+        (503, r#"{"error":"temporarily_unavailable"}"#, "unavailable"),
+        (302, "", "unavailable"),
+        (408, "", "unavailable"),
+    ];
+    for (status, body, expected) in cases {
+        assert_eq!(outcome(status, body), expected, "{status} {body}");
+    }
+}
+
+// HARD 20
+#[test]
+fn nothing_of_a_body_but_a_well_formed_code_is_shown() {
+    let said = |body: &str| read(&answer(400, body), 0).unwrap_err().to_string();
+    assert!(said(r#"{"error":"invalid_client","error_description":"hunter2"}"#).contains("invalid_client"));
+    for body in
+        [r#"{"error":"x","error_description":"hunter2"}"#, r#"{"error":"HUNTER2 hunter2"}"#, "hunter2"]
+    {
+        assert!(!said(body).to_lowercase().contains("hunter2"), "{body}");
+    }
+}
