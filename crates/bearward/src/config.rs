@@ -1,0 +1,22 @@
+//! The configuration: one YAML file, parsed once into types that cannot be wrong.
+//!
+//! ```text
+//! file + .env + BEARWARD_… ─ tree (with places) ─ sections ─► Settings, warnings
+//!                                                    └──────► ConfigErrors: all of them, each with its place
+//! ```
+//! Nothing else in the program reads the environment.
+
+mod guards;
+mod load;
+mod overrides;
+mod problem;
+mod providers;
+mod reader;
+mod server;
+pub mod settings;
+mod tree;
+mod values;
+
+pub use load::{Environment, Loaded, load, parse};
+pub use problem::{ConfigErrors, Problem};
+pub use settings::Settings;

@@ -1,0 +1,81 @@
+//! The `server` section: listeners.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::reader::{Problems, Section};
+use super::settings::{ListenAddress, ServerSettings};
+use super::tree::{Kind, Node, Place};
+use super::values::Span;
+
+const ADDRESS: &str = "write an address such as `127.0.0.1:8080` or `[::1]:8080`";
+
+/// Reads it; every key has a default.
+pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
+    let nothing = Node { kind: Kind::Nothing, at: Place::File { offset: 0, len: 0 } };
+    let section = root.section("server").unwrap_or_else(|| Section::new("server", &nothing, problems));
+    section.not_yet("tls", "put a TLS terminator in front of it");
+    let admin = address(&section, "admin", 9090);
+    if let Some(text) = section.text("admin").filter(|_| !admin.ip().is_loopback()) {
+        section.warn(
+            text.at,
+            "the admin listener can be reached from other machines",
+            "it shows metrics and health without asking who reads; keep it on 127.0.0.1 or behind a firewall",
+        );
+    }
+    let settings = ServerSettings {
+        listen: address(&section, "listen", 8080),
+        admin,
+        egress: egress(&section),
+        workers: workers(&section),
+        public_url: section
+            .parsed("publicUrl", "write the URL that callers use, such as `https://mcp.example.com`"),
+        allowed_hosts: section
+            .texts("allowedHosts")
+            .unwrap_or_default()
+            .iter()
+            .map(|host| host.text.to_owned())
+            .collect(),
+        drain: section
+            .parsed::<Span>("drain", "write a duration such as `10s`")
+            .map_or(Duration::from_secs(10), |span| span.0),
+    };
+    section.finish();
+    settings
+}
+
+fn address(section: &Section<'_>, name: &'static str, port: u16) -> SocketAddr {
+    section.parsed(name, ADDRESS).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+fn workers(section: &Section<'_>) -> Option<usize> {
+    let workers: usize = section.parsed("workers", "write a number of threads, such as `2`")?;
+    if workers == 0 {
+        let at = section.text("workers").map_or(section.at(), |text| text.at);
+        section.error(at, "`server.workers` must be at least 1", "leave it out for one a core");
+    }
+    Some(workers.max(1))
+}
+
+/// The sidecar lends its tokens to whoever can reach it, so another address than loopback must be asked
+/// for in so many words.
+fn egress(section: &Section<'_>) -> Option<ListenAddress> {
+    let is_open = section.flag("egressOpenToOtherMachines").unwrap_or(false);
+    let text = section.text("egress")?;
+    let address: ListenAddress =
+        section.parse("egress", text, "write `127.0.0.1:8090` or `unix:/run/bearward.sock`")?;
+    if let ListenAddress::Tcp(tcp) = &address
+        && !tcp.ip().is_loopback()
+    {
+        let message =
+            "the egress listener would lend this machine's tokens to every machine that can reach it";
+        let help =
+            "listen on 127.0.0.1 or a unix socket; if you mean it, add `egressOpenToOtherMachines: true`";
+        if is_open {
+            section.warn(text.at, message, "make sure that only the machines you trust reach this port");
+        } else {
+            section.error(text.at, message, help);
+        }
+    }
+    Some(address)
+}

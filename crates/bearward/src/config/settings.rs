@@ -1,0 +1,154 @@
+//! What a configuration says, in types that cannot be wrong. Services are built from these and nothing else.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bearward_gateway::target::Target;
+use bearward_guard::keys::Algorithm;
+use bearward_secrets::SecretRef;
+use bearward_supply::ClientAuth;
+use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
+
+/// All of it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Listeners.
+    pub server: ServerSettings,
+    /// What is guarded.
+    pub guards: Vec<GuardSettings>,
+    /// Where tokens go.
+    pub providers: Vec<ProviderSettings>,
+}
+
+/// Listeners.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Guarded resources and their metadata.
+    pub listen: SocketAddr,
+    /// Metrics and health.
+    pub admin: SocketAddr,
+    /// The sidecar; absent: off.
+    pub egress: Option<ListenAddress>,
+    /// Threads; absent: one a core.
+    pub workers: Option<usize>,
+    /// What callers call the public listener, if it is not a resource's own origin.
+    pub public_url: Option<Resource>,
+    /// Further host names that a loopback listener answers to.
+    pub allowed_hosts: Vec<String>,
+    /// How long open requests may go on at shutdown.
+    pub drain: Duration,
+}
+
+/// A TCP address or a unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// `host:port`.
+    Tcp(SocketAddr),
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+/// One guarded resource.
+#[derive(Debug, Clone)]
+pub struct GuardSettings {
+    /// Its canonical URI.
+    pub resource: Resource,
+    /// What stands behind.
+    pub upstream: Target,
+    /// The provider whose token goes there.
+    pub provider: Option<String>,
+    /// For challenges.
+    pub realm: String,
+    /// Whose tokens open it; at least one.
+    pub issuers: Vec<IssuerSettings>,
+    /// Needed by every request.
+    pub required_scopes: ScopeSet,
+    /// Published.
+    pub supported_scopes: ScopeSet,
+    /// Broader scope → the narrower ones it includes.
+    pub implied_scopes: BTreeMap<Scope, ScopeSet>,
+    /// How long a verified token is remembered.
+    pub cache_ttl: Duration,
+    /// How many are.
+    pub cache_entries: u64,
+    /// Origins of web pages that may call.
+    pub allowed_origins: Vec<String>,
+    /// Longest request body, in bytes.
+    pub max_body: usize,
+    /// Longest request head, in bytes.
+    pub max_header: usize,
+    /// Publishes no authorization server (SPEC RS-2).
+    pub pre_provisioned: bool,
+    /// How long an event stream outlives its token.
+    pub stream_grace: Duration,
+}
+
+/// One trusted issuer.
+#[derive(Debug, Clone)]
+pub struct IssuerSettings {
+    /// Its identifier.
+    pub issuer: Issuer,
+    /// Accepted audiences; at least one.
+    pub audiences: Vec<String>,
+    /// Accepted algorithms; at least one.
+    pub algorithms: Vec<Algorithm>,
+    /// Where its keys are.
+    pub keys: KeysFrom,
+    /// How far its clock may be off.
+    pub clock_skew: Duration,
+    /// Accepted `typ` values.
+    pub token_types: Vec<String>,
+    /// The claim that names the tenant.
+    pub tenant_claim: String,
+}
+
+/// Where keys come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeysFrom {
+    /// The issuer's metadata.
+    Discovery,
+    /// A URL.
+    Url(Endpoint),
+    /// A file.
+    File(PathBuf),
+}
+
+/// One outbound destination.
+#[derive(Debug, Clone)]
+pub struct ProviderSettings {
+    /// Its name.
+    pub name: String,
+    /// Its base URL: HTTPS, or loopback with `allowInsecure`.
+    pub url: Endpoint,
+    /// Who issues its tokens.
+    pub authority: Issuer,
+    /// Where; discovered when absent.
+    pub token_endpoint: Option<Endpoint>,
+    /// `client_id`.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretRef,
+    /// How the client proves itself.
+    pub client_auth: ClientAuth,
+    /// `audience` parameter.
+    pub audience: Option<String>,
+    /// `resource` parameter, verbatim.
+    pub resource: Option<String>,
+    /// `scope` parameter.
+    pub scopes: ScopeSet,
+    /// Signed tenant headers.
+    pub tenant_headers: Option<TenantSettings>,
+}
+
+/// Signed tenant headers.
+#[derive(Debug, Clone)]
+pub struct TenantSettings {
+    /// Header names begin with it.
+    pub prefix: String,
+    /// The key.
+    pub secret: SecretRef,
+    /// Whose tenant.
+    pub tenant: bearward_gateway::provider::TenantFrom,
+}

@@ -1,0 +1,4 @@
+//! Bearward's configuration, command line and composition. Nothing imports this crate but its binary and
+//! its tests.
+
+pub mod config;

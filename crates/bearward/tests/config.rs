@@ -1,0 +1,143 @@
+//! Configurations, good and bad: what a person sees.
+
+use bearward::config::{Environment, load, parse};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment::new(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+}
+
+/// What is printed for a configuration that cannot be used.
+fn report(source: &str, variables: &[(&str, &str)]) -> String {
+    let errors = parse("bearward.yaml", source, environment(variables)).expect_err("it must be refused");
+    let mut shown = String::new();
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+    handler.render_report(&mut shown, &errors).unwrap();
+    shown
+}
+
+const GOOD: &str = "
+guards:
+  - resource: https://mcp.example.com/mcp
+    upstream: {url: http://127.0.0.1:3000/mcp}
+    issuers:
+      - issuer: https://idp.example.com
+";
+
+#[test]
+fn the_example_is_a_configuration_that_can_be_used_as_it_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/bearward.example.yaml");
+    let loaded = load(path.as_ref(), environment(&[])).unwrap();
+    assert_eq!(loaded.warnings.len(), 0);
+    assert_eq!(loaded.settings.guards[0].resource.as_str(), "https://mcp.example.com/mcp");
+    assert_eq!(loaded.settings.providers[0].authority.as_str(), "https://tenant.us.auth0.com/");
+}
+
+#[test]
+fn the_least_configuration_gets_strict_defaults() {
+    let guard = &parse("x", GOOD, environment(&[])).unwrap().settings.guards[0];
+    assert_eq!(guard.issuers[0].audiences, ["https://mcp.example.com/mcp"]);
+    assert_eq!(guard.issuers[0].clock_skew.as_secs(), 30);
+    assert_eq!(guard.cache_ttl.as_secs(), 60);
+    assert_eq!(guard.max_body, 4 * 1024 * 1024);
+    assert!(guard.allowed_origins.is_empty());
+}
+
+#[test]
+fn every_error_is_shown_at_once_with_its_place_and_its_fix() {
+    insta::assert_snapshot!(report(
+        "server:
+  listen: localhost
+  egress: 0.0.0.0:8090
+mcp:
+  providers:
+    - name: Notes API
+      url: http://api.example.com
+      auth:
+        grant: sesion
+        authority: http://idp.example.com
+        clientId: a
+        clientSecret: hunter2
+guards:
+  - resource: https://mcp.example.com/mcp
+    upstraem: {url: http://127.0.0.1:3000}
+    issuers:
+      - issuer: idp.example.com
+        algorithms: [HS256, none]
+        clockSkew: 2h
+    rules: []
+    cacheTtl: 5m
+",
+        &[]
+    ));
+}
+
+// HARD 20
+#[test]
+fn a_secret_that_was_written_down_is_not_shown_again() {
+    let source = "mcp: {providers: [{name: a, url: https://a, auth: {clientSecret: hunter2}}]}\nserver: {egress: 127.0.0.1:1}";
+    assert!(!report(source, &[]).contains("hunter2"));
+    assert!(!report("auth:\n  clientSecret: \"hunter2\"\n  x: [\n", &[]).contains("hunter2"));
+}
+
+#[test]
+fn what_is_not_yaml_is_an_error_with_its_place() {
+    insta::assert_snapshot!(report("guards:\n  - resource: [\n", &[]));
+}
+
+#[test]
+fn a_token_never_leaves_over_plain_http_but_to_loopback_on_demand() {
+    let provider = |url: &str, insecure: &str| {
+        format!(
+            "server: {{egress: 127.0.0.1:1}}\nmcp: {{providers: [{{name: a, url: '{url}', auth: {{grant: client_credentials, \
+             authority: https://idp.example.com, clientId: a, clientSecret: {{env: S}}{insecure}}}}}]}}"
+        )
+    };
+    let is_accepted =
+        |url: &str, insecure: &str| parse("x", &provider(url, insecure), environment(&[])).is_ok();
+    assert!(is_accepted("https://a.example", ""));
+    assert!(is_accepted("http://127.0.0.1:9", ", allowInsecure: true"));
+    assert!(!is_accepted("http://127.0.0.1:9", ""));
+    assert!(!is_accepted("http://a.example", ", allowInsecure: true"));
+}
+
+#[test]
+fn a_providers_token_goes_to_no_other_origin_than_the_providers_own() {
+    let source = "
+mcp: {providers: [{name: a, url: https://a.example/v1, auth: {grant: client_credentials,
+  authority: https://idp.example.com, clientId: a, clientSecret: {env: S}}}]}
+guards:
+  - resource: https://mcp.example.com/mcp
+    upstream: {url: https://UP/mcp, provider: a}
+    issuers: [{issuer: https://idp.example.com}]
+";
+    assert!(parse("x", &source.replace("UP", "a.example"), environment(&[])).is_ok());
+    let errors = parse("x", &source.replace("UP", "b.example"), environment(&[])).unwrap_err();
+    assert!(errors.problems()[0].message().contains("another origin"), "{errors:?}");
+}
+
+#[test]
+fn the_environment_overrides_any_value_and_says_so_when_it_leads_nowhere() {
+    let set = [
+        ("BEARWARD_GUARDS__0__REALM", "staging"),
+        ("BEARWARD_SERVER__DRAIN", "3s"),
+        ("BEARWARD_STATE_KEY", "k"),
+    ];
+    let settings = parse("x", GOOD, environment(&set)).unwrap().settings;
+    assert_eq!((settings.guards[0].realm.as_str(), settings.server.drain.as_secs()), ("staging", 3));
+
+    let errors = parse("x", GOOD, environment(&[("BEARWARD_GUARDS__7__REALM", "x")])).unwrap_err();
+    assert!(errors.problems()[0].to_string().contains("BEARWARD_GUARDS__7__REALM"));
+    let errors = parse("x", GOOD, environment(&[("BEARWARD_SERVER__LISTEN", "nowhere")])).unwrap_err();
+    assert!(errors.problems()[0].to_string().contains("BEARWARD_SERVER__LISTEN"));
+}
+
+#[test]
+fn an_open_sidecar_must_be_asked_for_in_so_many_words() {
+    let open = format!("{GOOD}server: {{egress: '0.0.0.0:8090'}}");
+    assert!(parse("x", &open, environment(&[])).is_err());
+    let meant = format!("{GOOD}server: {{egress: '0.0.0.0:8090', egressOpenToOtherMachines: true}}");
+    assert_eq!(parse("x", &meant, environment(&[])).unwrap().warnings.len(), 1);
+    let socket = format!("{GOOD}server: {{egress: 'unix:/run/bearward.sock'}}");
+    assert!(parse("x", &socket, environment(&[])).is_ok());
+}
