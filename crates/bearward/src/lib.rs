@@ -1,4 +1,7 @@
 //! Bearward's configuration, command line and composition. Nothing imports this crate but its binary and
 //! its tests.
 
+pub mod cli;
+pub mod compose;
 pub mod config;
+pub mod run;

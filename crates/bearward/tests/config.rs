@@ -1,5 +1,7 @@
 //! Configurations, good and bad: what a person sees.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use bearward::config::{Environment, load, parse};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 

@@ -1,0 +1,21 @@
+//! `bearward completions`.
+
+use clap::{Args, CommandFactory};
+use clap_complete::{Shell, generate};
+
+use super::{Cli, exit::Exit};
+
+/// Print completions for a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bearward completions bash > /etc/bash_completion.d/bearward")]
+pub struct Completions {
+    /// The shell.
+    shell: Shell,
+}
+
+impl Completions {
+    pub(super) fn run(self) -> Exit {
+        generate(self.shell, &mut Cli::command(), "bearward", &mut std::io::stdout());
+        Exit::Done
+    }
+}

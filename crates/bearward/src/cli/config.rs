@@ -1,0 +1,131 @@
+//! `bearward config check`.
+
+use std::path::PathBuf;
+
+use bearward_secrets::{SecretError, SecretRef, Secrets};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use crate::config::{ConfigErrors, Environment, Loaded, Problem, Settings, load};
+
+/// What can be done with a configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether a configuration can be used, and what it means.
+    Check(Check),
+}
+
+/// Say whether a configuration can be used, and what it means.
+///
+/// Exits with 0 when it can, with 2 when it cannot. Nothing is started and nothing is sent.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bearward config check bearward.yaml\n  \
+                        bearward config check bearward.yaml --no-secrets --json")]
+pub struct Check {
+    /// The configuration file.
+    #[arg(value_name = "FILE", default_value = "bearward.yaml")]
+    file: PathBuf,
+    /// Do not look whether the secrets can be read; for machines that do not have them.
+    #[arg(long)]
+    no_secrets: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ConfigCommand {
+    pub(super) fn run(self) -> Exit {
+        let Self::Check(check) = self;
+        check.run()
+    }
+}
+
+impl Check {
+    fn run(self) -> Exit {
+        let loaded = match load(&self.file, Environment::of_process()) {
+            Ok(loaded) => loaded,
+            Err(errors) => return self.refuse(errors),
+        };
+        let Loaded { settings, warnings, environment } = loaded;
+        let secrets = if self.no_secrets {
+            Vec::new()
+        } else {
+            unreadable(&settings, &Secrets::new(environment.into_inner()))
+        };
+        if self.json {
+            println!("{}", report(&settings, &warnings, &secrets));
+        } else {
+            print!("{}", summary(&settings));
+            for warning in warnings {
+                eprintln!("{:?}", miette::Report::new(warning));
+            }
+            for (what, error) in &secrets {
+                eprintln!("✗ the secret for {what} cannot be read: {error}");
+            }
+            if secrets.is_empty() {
+                println!("✓ {} can be used", self.file.display());
+            }
+        }
+        if secrets.is_empty() { Exit::Done } else { Exit::Usage }
+    }
+
+    fn refuse(&self, errors: ConfigErrors) -> Exit {
+        if self.json {
+            let errors: Vec<_> = errors.problems().iter().map(problem).collect();
+            println!("{}", json!({"ok": false, "errors": errors}));
+        } else {
+            eprintln!("{:?}", miette::Report::new(errors));
+        }
+        Exit::Usage
+    }
+}
+
+/// Secrets that cannot be read, with what they are for.
+fn unreadable(settings: &Settings, secrets: &Secrets) -> Vec<(String, SecretError)> {
+    let clients = settings.providers.iter().map(|p| (format!("provider `{}`", p.name), &p.client_secret));
+    let tenants = settings.providers.iter().filter_map(|p| {
+        p.tenant_headers
+            .as_ref()
+            .map(|tenant| (format!("tenant headers of provider `{}`", p.name), &tenant.secret))
+    });
+    let all: Vec<(String, &SecretRef)> = clients.chain(tenants).collect();
+    all.into_iter().filter_map(|(what, reference)| Some((what, secrets.read(reference).err()?))).collect()
+}
+
+fn summary(settings: &Settings) -> String {
+    let mut text = format!("listens on {}, admin on {}\n", settings.server.listen, settings.server.admin);
+    for guard in &settings.guards {
+        text += &format!("guards {} in front of {}\n", guard.resource, guard.upstream.origin());
+        for issuer in &guard.issuers {
+            text += &format!("  opens to {} for {}\n", issuer.issuer, issuer.audiences.join(" or "));
+        }
+        if let Some(provider) = &guard.provider {
+            text += &format!("  attaches the token of provider {provider}\n");
+        }
+    }
+    for provider in &settings.providers {
+        text += &format!(
+            "supplies {} with tokens of {} for {}\n",
+            provider.name, provider.authority, provider.url
+        );
+    }
+    text
+}
+
+fn report(settings: &Settings, warnings: &[Problem], secrets: &[(String, SecretError)]) -> Value {
+    let guards: Vec<_> = settings.guards.iter().map(|guard| guard.resource.as_str()).collect();
+    let providers: Vec<_> = settings.providers.iter().map(|provider| provider.name.as_str()).collect();
+    let secrets: Vec<_> =
+        secrets.iter().map(|(what, e)| json!({"what": what, "error": e.to_string()})).collect();
+    let warnings: Vec<_> = warnings.iter().map(problem).collect();
+    json!({
+        "ok": secrets.is_empty(), "guards": guards, "providers": providers,
+        "warnings": warnings, "unreadableSecrets": secrets,
+    })
+}
+
+fn problem(problem: &Problem) -> Value {
+    let (line, column) = problem.line_and_column().unzip();
+    json!({"message": problem.to_string(), "help": problem.help(), "line": line, "column": column})
+}

@@ -1,0 +1,109 @@
+//! `bearward serve`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bearward_observe::Observer;
+use bearward_secrets::Secrets;
+use bearward_token::SystemClock;
+use clap::Args;
+
+use super::exit::Exit;
+use super::logging;
+use crate::compose::{Sockets, Surroundings, compose};
+use crate::config::{Environment, Loaded, load};
+use crate::run::run;
+
+/// Guard MCP servers and supply tokens, as a configuration file says.
+///
+/// Runs until SIGTERM or Ctrl-C; then open requests may end, for as long as `server.drain` says.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bearward serve --config bearward.yaml --log debug")]
+pub struct Serve {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// What to log, as a filter: `info`, `debug`, `bearward_guard=trace,info`.
+    #[arg(long, value_name = "FILTER", env = "BEARWARD_LOG")]
+    log: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Exit {
+        logging::start(self.log.as_deref());
+        let loaded = match load(&self.config, Environment::of_process()) {
+            Ok(loaded) => loaded,
+            Err(errors) => {
+                eprintln!("{:?}", miette::Report::new(errors));
+                return Exit::Usage;
+            }
+        };
+        for warning in &loaded.warnings {
+            tracing::warn!(place = ?warning.line_and_column(), help = warning.help(), "{}", warning.message());
+        }
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(workers) = loaded.settings.server.workers {
+            runtime.worker_threads(workers);
+        }
+        match runtime.enable_all().build() {
+            Ok(runtime) => runtime.block_on(serve(loaded)),
+            Err(error) => {
+                tracing::error!(%error, "cannot start threads");
+                Exit::Outside
+            }
+        }
+    }
+}
+
+async fn serve(loaded: Loaded) -> Exit {
+    let Loaded { settings, environment, .. } = loaded;
+    let sockets = match Sockets::bind(&settings.server).await {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Exit::Outside;
+        }
+    };
+    let around = Surroundings {
+        clock: Arc::new(SystemClock::new()),
+        observer: Observer::new(),
+        secrets: Secrets::new(environment.into_inner()),
+        seed: random_seed(),
+    };
+    let composition = match compose(&settings, &around) {
+        Ok(composition) => composition,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Exit::Usage;
+        }
+    };
+    let resources: Vec<_> = settings.guards.iter().map(|guard| guard.resource.as_str()).collect();
+    let address =
+        |listener: &tokio::net::TcpListener| listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
+    tracing::info!(listen = address(&sockets.listen), admin = address(&sockets.admin), ?resources, "serving");
+    run(composition, sockets, &settings, stop_signal()).await;
+    tracing::info!("stopped");
+    Exit::Done
+}
+
+/// Jitter must differ between instances; it keeps no secret.
+pub(crate) fn random_seed() -> u64 {
+    let mut seed = [0; 8];
+    // Without randomness every instance jitters alike, which is no reason not to serve.
+    let _ = aws_lc_rs::rand::fill(&mut seed);
+    u64::from_le_bytes(seed)
+}
+
+/// SIGTERM or Ctrl-C.
+pub(crate) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without the handler SIGTERM ends the process by itself.
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

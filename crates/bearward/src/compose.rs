@@ -1,0 +1,327 @@
+//! Builds the services out of settings: the one place where they meet.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bearward_console::Console;
+use bearward_gateway::browser::BrowserRules;
+use bearward_gateway::headers::Reserved;
+use bearward_gateway::provider::TenantHeaders;
+use bearward_gateway::sessions::Sessions;
+use bearward_gateway::target::Target;
+use bearward_gateway::upstream::UpstreamClient;
+use bearward_gateway::{Egress, Forwarder, Inbound, Provider, Routes};
+use bearward_guard::loaders::{Discovered, FromFile, FromUrl};
+use bearward_guard::{
+    Expectations, Guard, GuardSettings as GuardParts, KeyLoader, KeySource, ScopePolicy, TrustedIssuer,
+};
+use bearward_issuer::{Discovery, Fetch, HttpFetch};
+use bearward_observe::{Condition, Health, Observer, Probe};
+use bearward_secrets::{SecretError, SecretRef, Secrets};
+use bearward_supply::{
+    ClientCredentials, Credential, CredentialSource, Failure, Handle, TenantSigner, TokenManager,
+};
+use bearward_token::Clock;
+
+use crate::config::settings::{
+    GuardSettings, IssuerSettings, KeysFrom, ListenAddress, ProviderSettings, ServerSettings, Settings,
+};
+
+/// Everything that runs, ready to serve.
+pub struct Composition {
+    /// The guarded side.
+    pub routes: Arc<Routes>,
+    /// The sidecar.
+    pub egress: Option<Arc<Egress>>,
+    /// The admin pages.
+    pub console: Console,
+    /// Owns the tokens; ends its tasks when dropped.
+    pub manager: Arc<TokenManager>,
+}
+
+/// What services need from outside.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub observer: Observer,
+    /// Where secrets come from.
+    pub secrets: Secrets,
+    /// Decides every jitter.
+    pub seed: u64,
+}
+
+/// Why the services cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A secret that is needed at once.
+    #[error("the secret for `{what}`: {source}")]
+    Secret {
+        /// What it is for.
+        what: String,
+        /// Why.
+        source: SecretError,
+    },
+    /// TLS cannot be set up on this machine.
+    #[error("TLS cannot be set up on this machine: {0}")]
+    Tls(String),
+    /// Something that the configuration should have refused.
+    #[error("{0}")]
+    Setting(String),
+}
+
+/// Builds everything. Key and token fetching begins at once, in the background.
+///
+/// # Errors
+/// As [`ComposeError`] says. An authorization server that is down is no error (HARD 18).
+pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition, ComposeError> {
+    let tls = |error: &dyn std::fmt::Display| ComposeError::Tls(error.to_string());
+    let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new().map_err(|error| tls(&error))?);
+    let forwarder = Forwarder {
+        upstream: UpstreamClient::new().map_err(|error| tls(&error))?,
+        clock: around.clock.clone(),
+        observer: around.observer.clone(),
+    };
+    let manager = Arc::new(TokenManager::new(around.clock.clone(), around.observer.clone(), around.seed));
+    let health = Health::default();
+    let builder = Builder { settings, around, fetch, forwarder, manager, health };
+    let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
+    let guards = settings.guards.iter().map(|guard| builder.guard(guard, &providers)).collect::<Vec<_>>();
+    Ok(Composition {
+        routes: Arc::new(Routes::new(guards)),
+        egress: settings.server.egress.as_ref().map(|_| Arc::new(builder.egress(&providers))),
+        console: Console { observer: around.observer.clone(), health: builder.health },
+        manager: builder.manager,
+    })
+}
+
+struct Builder<'a> {
+    settings: &'a Settings,
+    around: &'a Surroundings,
+    fetch: Arc<dyn Fetch>,
+    forwarder: Forwarder,
+    manager: Arc<TokenManager>,
+    health: Health,
+}
+
+impl Builder<'_> {
+    fn provider(&self, provider: &ProviderSettings) -> Result<Arc<Provider>, ComposeError> {
+        let grant = ClientCredentials {
+            issuer: provider.authority.clone(),
+            token_endpoint: provider.token_endpoint.clone(),
+            client: provider.client_id.clone(),
+            auth: provider.client_auth,
+            credential: Arc::new(ReadEachTime {
+                reference: provider.client_secret.clone(),
+                secrets: self.around.secrets.clone(),
+            }),
+            audience: provider.audience.clone(),
+            resource: provider.resource.clone(),
+            scopes: provider.scopes.clone(),
+            discovery: Discovery::new(self.fetch.clone()),
+            fetch: self.fetch.clone(),
+            clock: self.around.clock.clone(),
+        };
+        let tokens = self.manager.handle(&provider.name, &grant.key(), Arc::new(grant));
+        tokens.prefetch();
+        self.health.register(Arc::new(ProviderProbe {
+            handle: tokens.clone(),
+            observer: self.around.observer.clone(),
+        }));
+        let target =
+            Target::new(provider.url.as_str()).map_err(|error| ComposeError::Setting(error.to_string()))?;
+        let tenant = provider.tenant_headers.as_ref().map(|tenant| {
+            let what = || format!("tenantHeaders of provider {}", provider.name);
+            let secret = self.around.secrets.read(&tenant.secret);
+            let secret = secret.map_err(|source| ComposeError::Secret { what: what(), source })?;
+            let signer = TenantSigner::new(&tenant.prefix, &secret);
+            let signer = signer.map_err(|error| ComposeError::Setting(error.to_string()))?;
+            Ok::<_, ComposeError>(TenantHeaders { signer, tenant: tenant.tenant.clone() })
+        });
+        Ok(Arc::new(Provider {
+            name: provider.name.as_str().into(),
+            target,
+            tokens,
+            tenant: tenant.transpose()?,
+        }))
+    }
+
+    fn guard(&self, guard: &GuardSettings, providers: &[Arc<Provider>]) -> Inbound {
+        let issuers = guard.issuers.iter().map(|issuer| self.issuer(issuer)).collect();
+        let parts = GuardParts {
+            name: guard.resource.as_str().into(),
+            resource: guard.resource.clone(),
+            realm: guard.realm.clone(),
+            scopes: ScopePolicy::new(
+                guard.required_scopes.clone(),
+                guard.supported_scopes.clone(),
+                guard.implied_scopes.clone(),
+            ),
+            cache_ttl: guard.cache_ttl,
+            cache_entries: guard.cache_entries,
+            pre_provisioned: guard.pre_provisioned,
+        };
+        let named = |name: &String| providers.iter().find(|provider| *provider.name == **name).cloned();
+        let built =
+            Arc::new(Guard::new(parts, issuers, self.around.clock.clone(), self.around.observer.clone()));
+        for issuer in built.issuers() {
+            self.health.register(Arc::new(IssuerProbe(issuer.clone())));
+        }
+        let server = &self.settings.server;
+        let public = server.public_url.iter().chain([&guard.resource]);
+        let origins = public.clone().map(|url| url.origin().to_owned()).chain(guard.allowed_origins.clone());
+        let hosts = public.filter_map(|url| url.origin().split_once("://")).map(|(_, host)| host.to_owned());
+        let is_https = guard.resource.as_str().starts_with("https://");
+        Inbound {
+            guard: built,
+            browser: BrowserRules {
+                origins: origins.collect(),
+                hosts: hosts.chain(server.allowed_hosts.clone()).collect(),
+                on_loopback: server.listen.ip().is_loopback(),
+            },
+            upstream: guard.upstream.clone(),
+            provider: guard.provider.as_ref().and_then(named),
+            reserved: self.reserved(),
+            max_body: guard.max_body,
+            stream_grace: guard.stream_grace,
+            proto: if is_https { "https" } else { "http" },
+            sessions: Sessions::new(),
+            forwarder: self.forwarder.clone(),
+        }
+    }
+
+    fn issuer(&self, issuer: &IssuerSettings) -> TrustedIssuer {
+        let loader: Arc<dyn KeyLoader> = match &issuer.keys {
+            KeysFrom::Discovery => Arc::new(Discovered {
+                issuer: issuer.issuer.clone(),
+                discovery: Discovery::new(self.fetch.clone()),
+                fetch: self.fetch.clone(),
+            }),
+            KeysFrom::Url(url) => Arc::new(FromUrl { url: url.clone(), fetch: self.fetch.clone() }),
+            KeysFrom::File(path) => Arc::new(FromFile { path: path.clone() }),
+        };
+        TrustedIssuer {
+            keys: KeySource::start(issuer.issuer.clone(), loader, self.around.clock.clone()),
+            algorithms: issuer.algorithms.clone(),
+            expectations: Expectations {
+                audiences: issuer.audiences.clone(),
+                types: issuer.token_types.clone(),
+                skew: issuer.clock_skew,
+                tenant_claim: issuer.tenant_claim.clone(),
+            },
+        }
+    }
+
+    fn egress(&self, providers: &[Arc<Provider>]) -> Egress {
+        let on_loopback = match &self.settings.server.egress {
+            Some(ListenAddress::Tcp(address)) => address.ip().is_loopback(),
+            _ => false,
+        };
+        let hosts = self.settings.server.allowed_hosts.clone();
+        let browser = BrowserRules { origins: Vec::new(), hosts, on_loopback };
+        Egress::new(providers.iter().cloned(), browser, self.reserved(), self.forwarder.clone())
+    }
+
+    /// Headers that some provider of this process signs: no caller may set any of them anywhere.
+    fn reserved(&self) -> Reserved {
+        let tenant = self.settings.providers.iter().filter_map(|provider| provider.tenant_headers.as_ref());
+        Reserved::new(tenant.map(|tenant| tenant.prefix.as_str()))
+    }
+}
+
+/// A client's secret, read anew for every request: a file that changes is used at once.
+#[derive(Debug)]
+struct ReadEachTime {
+    reference: SecretRef,
+    secrets: Secrets,
+}
+
+impl CredentialSource for ReadEachTime {
+    fn current(&self) -> Result<Credential, Failure> {
+        let secret = self.secrets.read(&self.reference);
+        let secret = secret.map_err(|error| Failure::Credential { reason: error.to_string() })?;
+        Ok(Credential { secret })
+    }
+}
+
+/// Readiness of an issuer's keys.
+struct IssuerProbe(Arc<TrustedIssuer>);
+
+impl Probe for IssuerProbe {
+    fn name(&self) -> String {
+        format!("issuer {}", self.0.issuer())
+    }
+
+    fn condition(&self) -> Condition {
+        self.0.keys.condition()
+    }
+}
+
+/// Readiness of a provider's token; keeps the gauge of its remaining life current along the way.
+struct ProviderProbe {
+    handle: Handle,
+    observer: Observer,
+}
+
+impl Probe for ProviderProbe {
+    fn name(&self) -> String {
+        self.handle.name().to_string()
+    }
+
+    fn condition(&self) -> Condition {
+        let left = self.handle.expires_in().unwrap_or_default();
+        self.observer.metrics().set_expires_in(self.handle.name(), left);
+        Probe::condition(&self.handle)
+    }
+}
+
+/// Bound sockets, before anything runs: an address in use is known at once.
+pub struct Sockets {
+    /// The guarded side.
+    pub listen: tokio::net::TcpListener,
+    /// The admin pages.
+    pub admin: tokio::net::TcpListener,
+    /// The sidecar.
+    pub egress: Option<bearward_gateway::listener::Listener>,
+}
+
+impl Sockets {
+    /// Binds what the settings name.
+    ///
+    /// # Errors
+    /// Which address cannot be bound, and why.
+    pub async fn bind(server: &ServerSettings) -> io::Result<Self> {
+        use bearward_gateway::listener::Listener;
+        let egress = match &server.egress {
+            None => None,
+            Some(ListenAddress::Tcp(address)) => Some(Listener::Tcp(bind(*address).await?)),
+            Some(ListenAddress::Unix(path)) => Some(Listener::Unix(bind_unix(path)?)),
+        };
+        Ok(Self { listen: bind(server.listen).await?, admin: bind(server.admin).await?, egress })
+    }
+}
+
+async fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    tokio::net::TcpListener::bind(address).await.map_err(named)
+}
+
+/// A socket for its owner alone. One left over by a process that is gone is replaced; a live one is not.
+fn bind_unix(path: &std::path::Path) -> io::Result<tokio::net::UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display()))
+    };
+    if path.exists() {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(named(io::ErrorKind::AddrInUse.into()));
+        }
+        std::fs::remove_file(path).map_err(named)?;
+    }
+    let listener = tokio::net::UnixListener::bind(path).map_err(named)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(named)?;
+    Ok(listener)
+}

@@ -1,0 +1,66 @@
+//! The admin listener: metrics, health and readiness.
+//!
+//! | path | answers |
+//! | --- | --- |
+//! | `/healthz` | 200 while the process is alive |
+//! | `/readyz` | 200 when every part can do its work, else 503; JSON names each part and its reason |
+//! | `/metrics` | OpenMetrics text |
+
+use std::future::Future;
+use std::io;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use bearward_observe::metrics::CONTENT_TYPE;
+use bearward_observe::{Health, Observer};
+use tokio::net::TcpListener;
+
+/// What the admin pages show.
+#[derive(Clone)]
+pub struct Console {
+    /// Metrics come from here.
+    pub observer: Observer,
+    /// Readiness comes from here.
+    pub health: Health,
+}
+
+impl Console {
+    /// The routes.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/healthz", get(|| async { "alive\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self)
+    }
+
+    /// Serves until `shutdown` completes.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
+    }
+}
+
+async fn readyz(State(console): State<Console>) -> Response {
+    let report = console.health.report();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(report)).into_response()
+}
+
+async fn metrics(State(console): State<Console>) -> Response {
+    // Probes keep the gauges of their parts current.
+    console.health.report();
+    match console.observer.metrics().render() {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
