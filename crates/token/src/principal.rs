@@ -34,5 +34,4 @@ impl Principal {
     pub fn claim(&self, name: &str) -> Option<&str> {
         self.claims.get(name).and_then(Value::as_str)
     }
-
 }

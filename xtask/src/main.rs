@@ -1,0 +1,2 @@
+//! Every chore of the house: test, lint, bench.
+fn main() {}
