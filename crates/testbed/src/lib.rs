@@ -4,6 +4,7 @@
 //! Everything binds loopback, keeps its state in memory, and ends when its handle is dropped.
 
 pub mod authorization_server;
+pub mod client;
 pub mod keys;
 pub mod mcp;
 pub mod mint;

@@ -149,7 +149,7 @@ impl Builder {
                 self.issuer,
                 self.audience,
                 self.tenant_prefix,
-                self.tenant_secret,
+                &self.tenant_secret,
                 self.clock,
             ),
             notes: Mutex::default(),

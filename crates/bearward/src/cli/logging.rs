@@ -2,25 +2,34 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// What to log when nobody says otherwise.
 const DEFAULT: &str = "info";
 
+/// Libraries that see headers and bodies, and may print them at finer levels (HARD 20).
+const SEE_SECRETS: [&str; 8] = ["hyper", "h2", "reqwest", "rustls", "tokio_rustls", "rmcp", "tower", "axum"];
+
 /// Starts logging. `level` is a `tracing` filter such as `debug` or `bearward_guard=trace,info`.
 ///
-/// Libraries that see headers and bodies stay at `info` whatever is asked, since they may print what they
-/// carry (HARD 20).
+/// Whatever is asked, libraries that carry tokens never log more finely than `info`.
 pub fn start(level: Option<&str>) {
     let asked = EnvFilter::try_new(level.unwrap_or(DEFAULT)).unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-    let quiet = ["hyper", "hyper_util", "h2", "reqwest", "rustls", "rmcp", "tower_http"];
-    let directives = quiet.iter().filter_map(|target| format!("{target}=info").parse().ok());
-    let filter = directives.fold(asked, EnvFilter::add_directive);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = asked.and(filter_fn(is_harmless));
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A second start (in tests) keeps the first.
     let _ = if std::io::stderr().is_terminal() {
-        log.with_target(false).try_init()
+        tracing_subscriber::registry().with(log.with_target(false).with_filter(filter)).try_init()
     } else {
-        log.json().flatten_event(true).try_init()
+        tracing_subscriber::registry().with(log.json().flatten_event(true).with_filter(filter)).try_init()
     };
+}
+
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO
+        || !SEE_SECRETS.iter().any(|library| metadata.target().starts_with(library))
 }

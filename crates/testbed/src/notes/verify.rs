@@ -87,7 +87,7 @@ impl Checks {
         issuer: String,
         audience: String,
         prefix: String,
-        tenant_secret: String,
+        tenant_secret: &str,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let tenant_key = hmac::Key::new(hmac::HMAC_SHA256, tenant_secret.as_bytes());

@@ -1,0 +1,35 @@
+//! What tests and lints need beyond Rust, installed into `.test-tools/` and kept between runs.
+//!
+//! Nothing is installed outside that folder but by `apt-get`, on Debian, as root.
+
+pub(crate) mod deny;
+pub(crate) mod node;
+pub(crate) mod python;
+mod stamp;
+mod system;
+
+use std::path::PathBuf;
+
+use crate::outcome::Stop;
+
+/// Where the installed tools are.
+#[derive(Debug)]
+pub(crate) struct TestTools {
+    /// A Python with the packages of `requirements.txt`.
+    pub(crate) python: PathBuf,
+    /// Node 22 or newer.
+    pub(crate) node: PathBuf,
+    /// The npm packages of `package-lock.json`.
+    pub(crate) node_modules: PathBuf,
+}
+
+/// Installs what is missing or was listed differently the last time.
+///
+/// # Errors
+/// When something cannot be installed; the error says how to do it by hand.
+pub(crate) fn install() -> Result<TestTools, Stop> {
+    let python = python::environment("python", "requirements.txt")?;
+    let node = node::find(&python)?;
+    let node_modules = node::packages(&node)?;
+    Ok(TestTools { python, node: node.program, node_modules })
+}
