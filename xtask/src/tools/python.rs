@@ -12,7 +12,7 @@ use crate::step;
 /// The Python of the environment `name`, with everything in `list` installed.
 ///
 /// # Errors
-/// When there is no Python 3.10 or newer, or the packages cannot be installed.
+/// When there is no Python 3.11 or newer, or the packages cannot be installed.
 pub(crate) fn environment(name: &str, list: &str) -> Result<PathBuf, Stop> {
     let folder = test_tools().join(name);
     let list = tool_lists().join(list);
@@ -22,7 +22,7 @@ pub(crate) fn environment(name: &str, list: &str) -> Result<PathBuf, Stop> {
         return Ok(python);
     }
     if !can_make_environments() {
-        apt_install(&["python3", "python3-venv"], "Python 3.10 or newer with `venv` is missing")?;
+        apt_install(&["python3", "python3-venv"], "Python 3.11 or newer with `venv` is missing")?;
     }
     stamp.clear()?;
     step::run("Python environment", Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
@@ -35,6 +35,6 @@ pub(crate) fn environment(name: &str, list: &str) -> Result<PathBuf, Stop> {
 
 /// `venv` alone is there without `ensurepip` on a bare Debian, and then makes environments without pip.
 fn can_make_environments() -> bool {
-    let needed = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+    let needed = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
     works(Command::new("python3").args(["-c", needed]))
 }
