@@ -1,6 +1,7 @@
 //! Bearward's configuration, command line and composition. Nothing imports this crate but its binary and
 //! its tests.
 
+pub mod background;
 pub mod cli;
 pub mod compose;
 pub mod config;

@@ -1,23 +1,18 @@
 //! The demo's cast, started in the order in which they need each other.
 
 use std::io;
-use std::sync::Arc;
 
 use bearward_observe::Observer;
-use bearward_secrets::Secrets;
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::authorization_server::{Client, ClientAuth, User};
 use bearward_testbed::mcp::SampleMcpServer;
 use bearward_testbed::notes::NotesApi;
-use bearward_token::SystemClock;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
+use crate::background::Background;
 use crate::cli::serve::random_seed;
-use crate::compose::{Sockets, Surroundings, compose};
-use crate::config::{Environment, parse};
-use crate::run::run;
+use crate::compose::Sockets;
+use crate::config::Environment;
 
 /// What the notes API's tokens are for.
 const NOTES_AUDIENCE: &str = "https://notes.demo.example";
@@ -38,8 +33,7 @@ pub struct World {
     pub admin: String,
     /// The configuration Bearward runs on.
     pub config: String,
-    stop: oneshot::Sender<()>,
-    bearward: JoinHandle<()>,
+    bearward: Background,
 }
 
 impl World {
@@ -83,9 +77,9 @@ impl World {
         let environment = [("DEMO_CLIENT_SECRET", client_secret), ("DEMO_TENANT_SECRET", tenant_secret)];
         let environment = Environment::new(environment.map(|(name, value)| (name.to_owned(), value)));
         let observer = Observer::new();
-        let (stop, bearward) = start_bearward(&config, environment, observer.clone(), sockets)?;
+        let bearward = Background::start(&config, environment, observer.clone(), sockets)?;
         let admin = format!("http://{admin}");
-        Ok(Self { authorization_server, mcp, notes, observer, resource, admin, config, stop, bearward })
+        Ok(Self { authorization_server, mcp, notes, observer, resource, admin, config, bearward })
     }
 
     /// A token that opens the guard.
@@ -95,9 +89,7 @@ impl World {
 
     /// Stops everything, Bearward first, and waits for it.
     pub async fn stop(self) {
-        // Bearward may have ended already; then there is nobody to tell.
-        let _ = self.stop.send(());
-        let _ = self.bearward.await;
+        self.bearward.stop().await;
         self.mcp.stop().await;
         self.notes.stop().await;
         self.authorization_server.stop().await;
@@ -143,33 +135,6 @@ guards:
     scopes: {{required: [mcp]}}
 "
     )
-}
-
-/// Bearward, on a configuration text like any other.
-fn start_bearward(
-    config: &str,
-    environment: Environment,
-    observer: Observer,
-    sockets: Sockets,
-) -> io::Result<(oneshot::Sender<()>, JoinHandle<()>)> {
-    let loaded = parse("demo.yaml", config, environment).map_err(io::Error::other)?;
-    let around = Surroundings {
-        clock: Arc::new(SystemClock::new()),
-        observer,
-        secrets: Secrets::new(loaded.environment.into_inner()),
-        seed: random_seed(),
-    };
-    let composition = compose(&loaded.settings, &around).map_err(io::Error::other)?;
-    let settings = loaded.settings;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let task = tokio::spawn(async move {
-        let stop = async {
-            // A sender that is gone means the same.
-            let _ = stopped.await;
-        };
-        run(composition, sockets, &settings, stop).await;
-    });
-    Ok((stop, task))
 }
 
 async fn free() -> io::Result<TcpListener> {

@@ -1,0 +1,65 @@
+//! Bearward as a task of another program: the demo, and tests. It runs on a configuration text like any
+//! other.
+
+use std::io;
+use std::sync::Arc;
+
+use bearward_observe::Observer;
+use bearward_secrets::Secrets;
+use bearward_token::SystemClock;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::cli::serve::random_seed;
+use crate::compose::{Sockets, Surroundings, compose};
+use crate::config::{Environment, parse};
+use crate::run::run;
+
+/// A running Bearward. Stops when dropped, at once; [`Background::stop`] lets it drain.
+#[derive(Debug)]
+pub struct Background {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Background {
+    /// Starts on sockets that are bound already, whatever addresses the configuration names.
+    ///
+    /// # Errors
+    /// When the configuration is refused or the services cannot be built.
+    pub fn start(
+        config: &str,
+        environment: Environment,
+        observer: Observer,
+        sockets: Sockets,
+    ) -> io::Result<Self> {
+        let loaded = parse("configuration", config, environment).map_err(|errors| {
+            let all: Vec<_> = errors.problems().iter().map(ToString::to_string).collect();
+            io::Error::other(all.join("; "))
+        })?;
+        let around = Surroundings {
+            clock: Arc::new(SystemClock::new()),
+            observer,
+            secrets: Secrets::new(loaded.environment.into_inner()),
+            seed: random_seed(),
+        };
+        let composition = compose(&loaded.settings, &around).map_err(io::Error::other)?;
+        let settings = loaded.settings;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let stop = async {
+                // A sender that is gone means the same.
+                let _ = stopped.await;
+            };
+            run(composition, sockets, &settings, stop).await;
+        });
+        Ok(Self { stop, task })
+    }
+
+    /// Lets open requests end, and waits for it.
+    pub async fn stop(self) {
+        // It may have ended already; then there is nobody to tell.
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}

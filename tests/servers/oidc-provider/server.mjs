@@ -1,0 +1,71 @@
+// `oidc-provider` as an authorization server: client credentials with `resource` (RFC 8707), JWT access
+// tokens under RS256, keys that rotate on demand.
+//
+// Usage: server.mjs PORT. Client `machine`, its secret in CLIENT_SECRET.
+// Prints `ready` when it listens. POST /control/rotate: a new key signs, the old one stays published.
+// POST /control/withdraw: the old ones are gone from the JWKS.
+
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const load = createRequire(join(process.env.BEARWARD_TEST_NODE_MODULES, 'resolve-from-here.js'));
+const { Provider } = load('oidc-provider');
+
+const port = Number(process.argv[2]);
+const issuer = `http://127.0.0.1:${port}`;
+
+// Newest first: the provider signs with the first that fits.
+let keys = [newKey()];
+let answer = provider();
+
+createServer((request, response) => {
+  const control = { '/control/rotate': () => [newKey(), ...keys], '/control/withdraw': () => keys.slice(0, 1) };
+  const change = request.method === 'POST' && control[request.url];
+  if (change) {
+    keys = change();
+    answer = provider();
+    response.writeHead(204).end();
+  } else {
+    answer(request, response);
+  }
+}).listen(port, '127.0.0.1', () => console.log('ready'));
+
+function newKey() {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: 'RS256', use: 'sig' };
+}
+
+// Keys are fixed when a provider is made, so a rotation makes a new one with the same issuer.
+function provider() {
+  const made = new Provider(issuer, {
+    jwks: { keys },
+    clients: [
+      {
+        client_id: 'machine',
+        client_secret: process.env.CLIENT_SECRET,
+        grant_types: ['client_credentials'],
+        response_types: [],
+        redirect_uris: [],
+      },
+    ],
+    scopes: ['mcp', 'notes:read'],
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (_context, resource) => ({
+          scope: 'mcp notes:read',
+          audience: resource,
+          accessTokenTTL: 600,
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: 'RS256' } },
+        }),
+      },
+    },
+  });
+  made.on('server_error', (_context, error) => console.error(error));
+  return made.callback();
+}
