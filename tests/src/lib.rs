@@ -16,6 +16,7 @@ pub mod forwarder;
 pub mod guarded;
 pub mod process;
 pub mod servers;
+pub mod stage;
 pub mod tools;
 
 pub use error::{Error, Result};

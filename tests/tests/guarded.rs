@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::client::{Era, McpClient};
-use bearward_tests::{NOTES, Plan, Stage, eventually, raw};
+use bearward_tests::stage::{NOTES, Plan, Stage, eventually, issuer, raw};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -151,23 +151,14 @@ async fn with_the_issuer_down_at_start_it_is_alive_not_ready_and_recovers_alone(
     assert!(named.contains("issuer http://127.0.0.1:") && named.contains("notes-api"), "{named}");
 
     // A good token is not the caller's fault: no 401, which would send it to log in.
-    let issuer = named.split("issuer ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    let address = issuer.strip_prefix("http://").unwrap().parse().unwrap();
-    let token = stage.issuer.token_for(&stage.resource).claim("iss", issuer).build();
+    let identifier = named.split("issuer ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let address = identifier.strip_prefix("http://").unwrap().parse().unwrap();
+    let token = stage.issuer.token_for(&stage.resource).claim("iss", identifier).build();
     let answer = post(&stage, &token).body(INIT).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers().contains_key("retry-after"));
 
-    let back = AuthorizationServer::builder()
-        .address(address)
-        .keys(stage.issuer.keys().clone())
-        .client(bearward_testbed::authorization_server::Client::new(
-            "bearward",
-            bearward_testbed::authorization_server::ClientAuth::SecretBasic("client-secret-value".into()),
-        ))
-        .start()
-        .await
-        .unwrap();
+    let back = issuer().address(address).keys(stage.issuer.keys().clone()).start().await.unwrap();
     stage.until_ready().await;
     assert_eq!(post(&stage, &token).body(INIT).send().await.unwrap().status(), StatusCode::OK);
     drop(back);
