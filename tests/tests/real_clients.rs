@@ -1,5 +1,7 @@
 //! The official clients, directly and through the guard, to the reference server and to the sample server.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::mcp::SampleMcpServer;
 use bearward_tests::caller::{Caller, Era, Seen, Tour};
