@@ -1,6 +1,11 @@
 //! The conformance suite of the protocol: through the guard as directly.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::mcp::SampleMcpServer;

@@ -1,6 +1,11 @@
 //! The official clients, directly and through the guard, to the reference server and to the sample server.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::mcp::SampleMcpServer;

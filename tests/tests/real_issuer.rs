@@ -1,6 +1,11 @@
 //! An authorization server that no one here wrote: its tokens pass, and its keys may rotate.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use bearward_testbed::mcp::SampleMcpServer;
 use bearward_tests::caller::{Caller, Era, Tour};
