@@ -1,0 +1,135 @@
+//! A full run of `bearward serve` at the finest log level, good days and bad, and every secret of it sought
+//! in everything it printed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use bearward_testbed::authorization_server::{Fault, Place};
+use bearward_testbed::client::{Era, McpClient};
+use bearward_testbed::mcp::SampleMcpServer;
+use bearward_testbed::notes::NotesApi;
+use bearward_tests::process::{Running, free_address};
+use bearward_tests::stage::{NOTES, eventually, issuer};
+use bearward_tests::tools::skip;
+use http::StatusCode;
+use serde_json::json;
+use tokio::process::Command;
+
+// HARD 20
+#[tokio::test]
+async fn no_secret_is_in_anything_that_a_full_run_prints_at_the_finest_level() {
+    let test = "no_secret_is_in_anything_that_a_full_run_prints_at_the_finest_level";
+    let Some(binary) = std::env::var_os("BEARWARD_BIN").map(PathBuf::from).filter(|path| path.exists())
+    else {
+        return skip(test, "BEARWARD_BIN names nothing that exists; run it by `cargo xtask test`");
+    };
+    let issuer = issuer().start().await.unwrap();
+    let notes = NotesApi::builder(&issuer.issuer(), NOTES)
+        .tenant_secret("tenant-secret-value")
+        .start()
+        .await
+        .unwrap();
+    let (listen, admin, egress) = (free_address().unwrap(), free_address().unwrap(), free_address().unwrap());
+    let mcp = SampleMcpServer::builder().notes(&format!("http://{egress}/notes-api")).start().await.unwrap();
+    let resource = format!("http://{listen}/mcp");
+    let direct = format!("http://{listen}/direct");
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "server: {{listen: '{listen}', admin: '{admin}', egress: '{egress}', drain: 1s}}
+mcp:
+  providers:
+    - name: notes-api
+      url: {notes}
+      auth: {{grant: client_credentials, authority: '{issuer}', audience: '{NOTES}', clientId: bearward,
+             clientSecret: {{env: CLIENT_SECRET}}, allowInsecure: true}}
+      tenantHeaders: {{prefix: X-TB, secret: {{file: tenant-key}}, constant: acme}}
+guards:
+  - {{resource: '{resource}', upstream: {{url: '{mcp}'}}, issuers: [{{issuer: '{issuer}'}}]}}
+  - {{resource: '{direct}', upstream: {{url: '{notes}/echo', provider: notes-api}}, issuers: [{{issuer: '{issuer}'}}]}}
+",
+        notes = notes.url(),
+        mcp = mcp.url(),
+        issuer = issuer.issuer(),
+    );
+    std::fs::write(folder.path().join("bearward.yaml"), config).unwrap();
+    std::fs::write(folder.path().join("tenant-key"), "tenant-secret-value\n").unwrap();
+    let mut command = Command::new(binary);
+    command
+        .args(["serve", "--config", "bearward.yaml", "--log", "trace"])
+        .env("CLIENT_SECRET", "client-secret-value")
+        .env("RUST_BACKTRACE", "1")
+        .current_dir(folder.path());
+    let mut bearward = Running::start("bearward serve", &mut command).unwrap();
+    bearward.until_listening(listen).await.unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let is_ready = || async {
+        http.get(format!("http://{admin}/readyz"))
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status() == StatusCode::OK)
+    };
+    eventually("ready", is_ready).await;
+
+    let mut secrets = BTreeSet::from(["tenant-secret-value".to_owned()]);
+    let good = issuer.token_for(&resource).build();
+    let bad = [
+        issuer.token_for(&resource).claim("exp", 1).build(),
+        issuer.token_for(&resource).with_garbage_signature().build(),
+        issuer.token_for(&resource).header("kid", "unknown").build(),
+        issuer.token_for("https://other.example").build(),
+        "garbage-token-value".to_owned(),
+    ];
+    for era in [Era::Sessions, Era::Stateless] {
+        let client = McpClient::connect(&resource, Some(&good), era).await.unwrap();
+        client.call("add_note", json!({"title": "t"})).await.unwrap();
+        client.close().await;
+    }
+    let post = |url: &str, token: &str| {
+        http.post(url).bearer_auth(token).header("cookie", "session=cookie-value").body("{}")
+    };
+    for token in &bad {
+        assert_eq!(post(&resource, token).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+        let in_query = format!("{resource}?access_token={token}");
+        assert_eq!(post(&in_query, &good).send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+    }
+    let direct_token = issuer.token_for(&direct).build();
+    assert_eq!(post(&direct, &direct_token).send().await.unwrap().status(), StatusCode::OK);
+
+    // Bad days: our token refused, and an issuer that talks too much.
+    notes.refuse_next(1, StatusCode::UNAUTHORIZED);
+    let loud = json!({"error": "loud-error-value", "error_description": "client-secret-value", "access_token": good});
+    issuer.faults().next(
+        Place::Token,
+        1,
+        Fault::Status { status: 400, body: loud.to_string(), retry_after: None },
+    );
+    let refused = post(&direct, &direct_token).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_GATEWAY);
+    assert!(!refused.text().await.unwrap().contains("client-secret-value"));
+    mcp.stop().await;
+    assert_eq!(post(&resource, &good).send().await.unwrap().status(), StatusCode::BAD_GATEWAY);
+
+    secrets.extend(bad);
+    secrets.extend([good, direct_token, "cookie-value".to_owned()]);
+    secrets.extend(issuer.counts().secrets());
+    let metrics = http.get(format!("http://{admin}/metrics")).send().await.unwrap().text().await.unwrap();
+    let printed = bearward.output() + &metrics;
+    assert!(
+        printed.contains("caller verified") && printed.contains("caller refused"),
+        "it did log: {printed}"
+    );
+    assert!(secrets.len() > 8, "there was something to look for");
+    for secret in secrets {
+        // A part of a token is a leak, too: its signature, its payload.
+        for part in secret.split('.').filter(|part| part.len() > 10) {
+            assert!(!printed.contains(part), "{part} was printed:\n{printed}");
+        }
+    }
+}
