@@ -1,18 +1,18 @@
-//! `cargo xtask lint`.
+//! Format, clippy, and the rules about dependencies in `deny.toml`.
 
-use crate::shell::{cargo, has, run};
+use crate::cargo::cargo;
+use crate::outcome::Stop;
+use crate::root::root;
+use crate::{step, tools};
 
-/// The version of cargo-deny that the house uses.
-const DENY: &str = "0.20";
-
-pub(crate) fn lint() -> Result<(), String> {
-    run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
-    run(
-        "clippy",
-        &mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
-    )?;
-    if !has("deny") {
-        run("install cargo-deny", &mut cargo(&["install", "cargo-deny", "--locked", "--version", DENY]))?;
-    }
-    run("licences and sources", &mut cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]))
+/// Every check, the quick ones first; stops at the first that fails.
+///
+/// # Errors
+/// When a check fails or `cargo-deny` cannot be had.
+pub(crate) fn run() -> Result<(), Stop> {
+    step::run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    step::run("clippy", &mut cargo(&clippy))?;
+    let checks = ["check", "bans", "licenses", "sources"];
+    step::run("licences and sources", tools::deny::command()?.args(checks).current_dir(root()))
 }

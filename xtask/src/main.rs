@@ -1,8 +1,13 @@
-//! `cargo xtask`: every chore of the house.
+//! `cargo xtask`: every chore of the house, one subcommand each.
 
+mod bench;
+mod cargo;
 mod lint;
-mod shell;
+mod outcome;
+mod root;
+mod step;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -10,7 +15,14 @@ use clap::{Parser, Subcommand};
 
 /// Every chore of the house. CI calls the same commands a person does.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    after_help = "Examples:\n  \
+        cargo xtask ci                           what must pass before a change lands\n  \
+        cargo xtask test                         every test, with the real clients and servers\n  \
+        cargo xtask test -- -p bearward-guard    only what nextest is told"
+)]
 struct Cli {
     #[command(subcommand)]
     chore: Chore,
@@ -18,22 +30,28 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Format, clippy with warnings as errors, and the licences and sources of every dependency.
+    /// Everything that is tested; installs what that needs beyond Rust into .test-tools/.
+    Test(test::Test),
+    /// Format, clippy with warnings as errors, and the licences, bans and sources of dependencies.
     Lint,
-    /// Everything that is tested.
-    Test,
+    /// Overhead of the guard over a direct call.
+    Bench,
+    /// Lint, then test.
+    Ci,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
-        Chore::Lint => lint::lint(),
-        Chore::Test => test::test(),
+        Chore::Test(test) => test.run(),
+        Chore::Lint => lint::run(),
+        Chore::Bench => bench::run(),
+        Chore::Ci => lint::run().and_then(|()| test::Test::default().run()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => {
-            eprintln!("✗ {failed}");
-            ExitCode::FAILURE
+        Err(stop) => {
+            eprintln!("✗ {stop}");
+            stop.exit()
         }
     }
 }

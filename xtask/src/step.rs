@@ -37,14 +37,14 @@ pub(crate) fn run_and_keep(what: &str, command: &mut Command) -> Result<(ExitSta
 }
 
 fn begin(what: &str) -> Instant {
-    eprintln!("==> {what}");
+    eprintln!("▸ {what}");
     Instant::now()
 }
 
 fn end(what: &str, began: Instant, status: std::io::Result<ExitStatus>) -> Result<ExitStatus, Stop> {
     let status = status.map_err(|source| Stop::Start { what: what.into(), source })?;
-    let outcome = if status.success() { "done" } else { "FAILED" };
-    eprintln!("<== {what}: {outcome} in {}", shown(began.elapsed()));
+    let mark = if status.success() { "✓" } else { "✗" };
+    eprintln!("{mark} {what} ({})", shown(began.elapsed()));
     Ok(status)
 }
 

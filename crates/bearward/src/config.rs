@@ -6,7 +6,9 @@
 //! ```
 //! Nothing else in the program reads the environment.
 
+mod blot;
 mod guards;
+mod issuers;
 mod load;
 mod overrides;
 mod problem;

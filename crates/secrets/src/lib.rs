@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bearward_token::ClientSecret;
+use zeroize::Zeroizing;
 
 /// Longest secret, in bytes; what is longer is some other file.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -51,13 +53,25 @@ pub enum SecretError {
     NotText(SecretRef),
 }
 
+impl SecretRef {
+    /// True for a file that every user of this machine may read: worth a warning, though a container's
+    /// mount may well be meant so. Always false where files have no such rights, and for what is no file.
+    pub fn is_readable_by_all(&self) -> bool {
+        match self {
+            Self::Env(_) => false,
+            Self::File(path) => fs::metadata(path).is_ok_and(|metadata| others_may_read(&metadata)),
+        }
+    }
+}
+
 impl Secrets {
     /// Reads from this environment.
     pub fn new(environment: HashMap<String, String>) -> Self {
         Self { environment: Arc::new(environment) }
     }
 
-    /// The secret behind a reference, as it is now.
+    /// The secret behind a reference, as it is now. Its fingerprint is its version: a changed secret has
+    /// another one.
     ///
     /// # Errors
     /// As [`SecretError`] says.
@@ -90,15 +104,39 @@ impl fmt::Display for SecretRef {
     }
 }
 
+/// Copies that are made along the way are wiped (HARD 20).
 fn read_file(reference: &SecretRef, path: &Path) -> Result<String, SecretError> {
-    let unreadable =
-        |error: std::io::Error| SecretError::Unreadable { path: path.into(), reason: error.to_string() };
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_BYTES {
-        return Err(SecretError::NotText(reference.clone()));
+    let unreadable = |reason: String| SecretError::Unreadable { path: path.into(), reason };
+    let not_text = || SecretError::NotText(reference.clone());
+    let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        // A pipe or a device could hold up whoever reads it, and has nothing left for the second reader.
+        return Err(unreadable("it is not a regular file".into()));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    let text = String::from_utf8(bytes).map_err(|_| SecretError::NotText(reference.clone()))?;
-    Ok(text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
+    if metadata.len() > MAX_BYTES {
+        return Err(not_text());
+    }
+    // All of the room at once: a buffer that grows leaves copies behind. One byte more shows the end.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_BYTES + 1).unwrap_or(0)));
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(not_text());
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| not_text())?;
+    Ok(text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
+}
+
+#[cfg(unix)]
+fn others_may_read(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    const READ_BY_OTHERS: u32 = 0o004;
+    metadata.permissions().mode() & READ_BY_OTHERS != 0
+}
+
+#[cfg(not(unix))]
+fn others_may_read(_: &fs::Metadata) -> bool {
+    false
 }
 
 #[cfg(test)]

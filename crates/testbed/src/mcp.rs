@@ -2,36 +2,52 @@
 //!
 //! It holds no token. Two of its tools call the notes API over plain HTTP through whatever base URL it was
 //! given, as a program does that leaves its credentials to a sidecar.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use bearward_testbed::mcp::SampleMcpServer;
+//! let server = SampleMcpServer::builder().require_bearer(|token| token == "ours").start().await?;
+//! println!("{}", server.url());
+//! # Ok(()) }
+//! ```
 
+mod gate;
+mod handler;
+mod headers;
 mod tools;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::from_fn_with_state;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::served::Served;
+use gate::{Bearer, Gate};
 use tools::SampleTools;
 
-/// Most requests that are remembered.
-const REMEMBERED: usize = 10_000;
+/// How often an open stream is written to. Short, because a server notices a caller's absence when it
+/// next writes.
+const KEEP_ALIVE: Duration = Duration::from_millis(500);
+
+/// How long the notes API may take to answer a tool.
+const NOTES_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The running server. Stops when dropped.
 #[derive(Debug)]
 pub struct SampleMcpServer {
-    state: Arc<McpState>,
+    gate: Arc<Gate>,
+    waits: Arc<Waits>,
     served: Served,
-    stop: CancellationToken,
+    /// Sessions are tasks of their own and outlive the listener, unless they are told.
+    stop: DropGuard,
 }
 
 /// What becomes a server.
@@ -39,21 +55,20 @@ pub struct SampleMcpServer {
 pub struct Builder {
     address: SocketAddr,
     notes: Option<String>,
+    bearer: Option<Bearer>,
 }
 
+/// Calls of `wait_for_cancel`, now and so far.
 #[derive(Debug, Default)]
-struct McpState {
-    received: Mutex<Vec<HeaderMap>>,
-    refusals: AtomicU32,
-    refuse_with: Mutex<StatusCode>,
-    /// Calls of `wait_for_cancel` that were cancelled.
+struct Waits {
+    waiting: AtomicU32,
     cancelled: AtomicU32,
 }
 
 impl SampleMcpServer {
-    /// A server on a free port.
+    /// A server on a free port, which lets everybody in.
     pub fn builder() -> Builder {
-        Builder { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), notes: None }
+        Builder { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), notes: None, bearer: None }
     }
 
     /// The URL of its one endpoint.
@@ -61,25 +76,32 @@ impl SampleMcpServer {
         format!("http://{}/mcp", self.served.address())
     }
 
-    /// The headers of every request that arrived, oldest first.
+    /// The headers of the latest 10,000 requests that arrived, oldest first, refused ones included. What
+    /// is secret in them can be read, and is left out of their `Debug`.
     pub fn received(&self) -> Vec<HeaderMap> {
-        self.state.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.gate.received()
     }
 
-    /// Refuses the next requests with this status.
+    /// Refuses the next requests with this status, at the level of HTTP.
     pub fn refuse_next(&self, times: u32, status: StatusCode) {
-        *self.state.refuse_with.lock().unwrap_or_else(PoisonError::into_inner) = status;
-        self.state.refusals.store(times, Ordering::SeqCst);
+        self.gate.refuse_next(times, status);
     }
 
-    /// How many calls of `wait_for_cancel` ended because their caller went away.
+    /// How many calls of `wait_for_cancel` wait at this moment.
+    pub fn waiting(&self) -> u32 {
+        self.waits.waiting.load(Ordering::SeqCst)
+    }
+
+    /// How many calls of `wait_for_cancel` ended because their caller went away. For a session that takes
+    /// a `notifications/cancelled`; a lost connection alone could be taken up again (MCP 2025-11-25,
+    /// transports).
     pub fn cancelled(&self) -> u32 {
-        self.state.cancelled.load(Ordering::SeqCst)
+        self.waits.cancelled.load(Ordering::SeqCst)
     }
 
     /// Stops, and waits until its port is free again.
     pub async fn stop(self) {
-        self.stop.cancel();
+        drop(self.stop);
         self.served.stop().await;
     }
 }
@@ -99,42 +121,39 @@ impl Builder {
         self
     }
 
+    /// Answers 401 unless there is exactly one `Authorization: Bearer` whose token `accepts` likes.
+    #[must_use]
+    pub fn require_bearer(mut self, accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.bearer = Some(Bearer::new(accepts));
+        self
+    }
+
     /// Binds and serves.
     ///
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(self) -> io::Result<SampleMcpServer> {
-        let state = Arc::new(McpState::default());
+        let (gate, waits) = (Arc::new(Gate::new(self.bearer)), Arc::new(Waits::default()));
         let stop = CancellationToken::new();
         let config = StreamableHttpServerConfig::default()
-            // Short, because a server notices a caller's absence when it next writes.
-            .with_sse_keep_alive(Some(Duration::from_millis(500)))
+            .with_sse_keep_alive(Some(KEEP_ALIVE))
             .with_cancellation_token(stop.child_token());
-        let tools = SampleTools::new(self.notes, state.clone());
+        // Neither a proxy of the environment nor a redirect may stand between it and its base URL.
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(NOTES_TIMEOUT)
+            .build()
+            .map_err(io::Error::other)?;
+        let tools = SampleTools::new(self.notes, client, waits.clone());
         let service = StreamableHttpService::new(
             move || Ok(tools.clone()),
             Arc::new(LocalSessionManager::default()),
             config,
         );
-        let router = Router::new()
-            .nest_service("/mcp", service)
-            .layer(from_fn_with_state(state.clone(), watch))
-            .with_state(state.clone());
-        Ok(SampleMcpServer { state, served: Served::start(self.address, router).await?, stop })
+        let router =
+            Router::new().nest_service("/mcp", service).layer(from_fn_with_state(gate.clone(), gate::pass));
+        let served = Served::start(self.address, router).await?;
+        Ok(SampleMcpServer { gate, waits, served, stop: stop.drop_guard() })
     }
-}
-
-/// Middleware: remembers the request, refuses it if that was asked for.
-async fn watch(State(state): State<Arc<McpState>>, request: Request, next: Next) -> Response {
-    {
-        let mut received = state.received.lock().unwrap_or_else(PoisonError::into_inner);
-        if received.len() < REMEMBERED {
-            received.push(request.headers().clone());
-        }
-    }
-    let refused = state.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-    if refused.is_ok() {
-        return state.refuse_with.lock().unwrap_or_else(PoisonError::into_inner).into_response();
-    }
-    next.run(request).await
 }

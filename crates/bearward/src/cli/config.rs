@@ -48,17 +48,20 @@ impl Check {
             Err(errors) => return self.refuse(errors),
         };
         let Loaded { settings, warnings, environment } = loaded;
-        let secrets = if self.no_secrets {
-            Vec::new()
+        let (secrets, exposed) = if self.no_secrets {
+            (Vec::new(), Vec::new())
         } else {
-            unreadable(&settings, &Secrets::new(environment.into_inner()))
+            (unreadable(&settings, &Secrets::new(environment.into_inner())), exposed(&settings))
         };
         if self.json {
-            println!("{}", report(&settings, &warnings, &secrets));
+            println!("{}", report(&settings, &warnings, &secrets, &exposed));
         } else {
             print!("{}", summary(&settings));
             for warning in warnings {
                 eprintln!("{:?}", miette::Report::new(warning));
+            }
+            for warning in &exposed {
+                eprintln!("⚠ {warning}");
             }
             for (what, error) in &secrets {
                 eprintln!("✗ the secret for {what} cannot be read: {error}");
@@ -83,14 +86,17 @@ impl Check {
 
 /// Secrets that cannot be read, with what they are for.
 fn unreadable(settings: &Settings, secrets: &Secrets) -> Vec<(String, SecretError)> {
-    let clients = settings.providers.iter().map(|p| (format!("provider `{}`", p.name), &p.client_secret));
-    let tenants = settings.providers.iter().filter_map(|p| {
-        p.tenant_headers
-            .as_ref()
-            .map(|tenant| (format!("tenant headers of provider `{}`", p.name), &tenant.secret))
-    });
-    let all: Vec<(String, &SecretRef)> = clients.chain(tenants).collect();
-    all.into_iter().filter_map(|(what, reference)| Some((what, secrets.read(reference).err()?))).collect()
+    let error = |(what, reference): (String, &SecretRef)| Some((what, secrets.read(reference).err()?));
+    settings.secrets().into_iter().filter_map(error).collect()
+}
+
+/// Secrets that more people can read than need to.
+pub(super) fn exposed(settings: &Settings) -> Vec<String> {
+    let exposed = settings.secrets().into_iter().filter(|(_, reference)| reference.is_readable_by_all());
+    let say = |(what, reference): (String, &SecretRef)| {
+        format!("every user of this machine can read the secret for {what}, {reference}: `chmod o-r` it")
+    };
+    exposed.map(say).collect()
 }
 
 fn summary(settings: &Settings) -> String {
@@ -113,12 +119,18 @@ fn summary(settings: &Settings) -> String {
     text
 }
 
-fn report(settings: &Settings, warnings: &[Problem], secrets: &[(String, SecretError)]) -> Value {
+fn report(
+    settings: &Settings,
+    warnings: &[Problem],
+    secrets: &[(String, SecretError)],
+    exposed: &[String],
+) -> Value {
     let guards: Vec<_> = settings.guards.iter().map(|guard| guard.resource.as_str()).collect();
     let providers: Vec<_> = settings.providers.iter().map(|provider| provider.name.as_str()).collect();
     let secrets: Vec<_> =
         secrets.iter().map(|(what, e)| json!({"what": what, "error": e.to_string()})).collect();
-    let warnings: Vec<_> = warnings.iter().map(problem).collect();
+    let exposed = exposed.iter().map(|message| json!({"message": message}));
+    let warnings: Vec<_> = warnings.iter().map(problem).chain(exposed).collect();
     json!({
         "ok": secrets.is_empty(), "guards": guards, "providers": providers,
         "warnings": warnings, "unreadableSecrets": secrets,

@@ -8,6 +8,7 @@ use bearward_secrets::Secrets;
 use bearward_token::SystemClock;
 use clap::Args;
 
+use super::config::exposed;
 use super::exit::Exit;
 use super::logging;
 use crate::compose::{Sockets, Surroundings, compose};
@@ -40,6 +41,9 @@ impl Serve {
         };
         for warning in &loaded.warnings {
             tracing::warn!(place = ?warning.line_and_column(), help = warning.help(), "{}", warning.message());
+        }
+        for warning in exposed(&loaded.settings) {
+            tracing::warn!("{warning}");
         }
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         if let Some(workers) = loaded.settings.server.workers {

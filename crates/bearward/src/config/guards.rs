@@ -1,30 +1,32 @@
 //! The `guards` section: what is guarded, and by whose tokens it opens.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use bearward_gateway::target::Target;
-use bearward_guard::Expectations;
-use bearward_guard::keys::{Algorithm, algorithm_named};
-use bearward_token::{Issuer, Resource, Scope, ScopeSet};
+use bearward_token::{Resource, Scope, ScopeSet};
 
-use super::reader::{Section, Text};
-use super::settings::{GuardSettings, IssuerSettings, KeysFrom, ProviderSettings};
-use super::values::{Size, Span};
+use super::issuers;
+use super::reader::{Section, Text, did_you_mean};
+use super::settings::{GuardSettings, ProviderSettings};
+use super::tree::Node;
+use super::values::{DURATION, MINUTE, Size, Span, allowed_origins};
 
-const DURATION: &str = "write a duration such as `30s`";
 const SIZE: &str = "write a size such as `4MiB`";
-const MINUTE: Duration = Duration::from_secs(60);
 
-/// Reads all of them.
-pub(crate) fn read(root: &Section<'_>, providers: &[ProviderSettings]) -> Vec<GuardSettings> {
-    let mut paths: HashMap<String, ()> = HashMap::new();
+/// Reads all of them. `origins` are the whole server's: web pages that may call any guard.
+pub(crate) fn read(
+    root: &Section<'_>,
+    providers: &[ProviderSettings],
+    origins: &[String],
+) -> Vec<GuardSettings> {
+    let mut paths: HashSet<String> = HashSet::new();
     let mut guards = Vec::new();
     for section in root.sections("guards") {
-        let guard = guard(&section, providers);
+        let guard = guard(&section, providers, origins);
         if let Some(guard) = guard {
             let path = guard.resource.path().trim_end_matches('/').to_owned();
-            if paths.insert(path.clone(), ()).is_some() {
+            if !paths.insert(path.clone()) {
                 let at = section.text("resource").map_or(section.at(), |text| text.at);
                 let message = format!("two guards have the path `{path}`");
                 section.error(at, message, "give each resource a path of its own: they share one listener");
@@ -36,7 +38,7 @@ pub(crate) fn read(root: &Section<'_>, providers: &[ProviderSettings]) -> Vec<Gu
     guards
 }
 
-fn guard(section: &Section<'_>, providers: &[ProviderSettings]) -> Option<GuardSettings> {
+fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[String]) -> Option<GuardSettings> {
     for (later, what) in [
         ("rules", "it does not judge methods and tools; use `scopes.required`"),
         ("limits", "it does not limit callers"),
@@ -62,9 +64,9 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings]) -> Option<GuardS
     let issuers: Vec<_> = section
         .sections("issuers")
         .into_iter()
-        .filter_map(|issuer| read_issuer(&issuer, audience.as_deref()))
+        .filter_map(|issuer| issuers::read(&issuer, audience.as_deref()))
         .collect();
-    if section.node("issuers").is_none() {
+    if section.node("issuers").is_none_or(Node::is_empty_list) {
         section.missing("issuers", "[{issuer: https://idp.example.com}]");
     }
     let scopes = section.section("scopes").map(|scopes| read_scopes(&scopes)).unwrap_or_default();
@@ -96,12 +98,7 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings]) -> Option<GuardS
         implied_scopes: scopes.2,
         cache_ttl,
         cache_entries: section.parsed("cacheEntries", "write a number such as `100000`").unwrap_or(100_000),
-        allowed_origins: section
-            .texts("allowedOrigins")
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|text| origin(section, text))
-            .collect(),
+        allowed_origins: [origins, &allowed_origins(section)].concat(),
         max_body: section.parsed::<Size>("maxBody", SIZE).map_or(4 * 1024 * 1024, |size| size.0),
         max_header: section.parsed::<Size>("maxHeader", SIZE).map_or(64 * 1024, |size| size.0.max(8192)),
         pre_provisioned,
@@ -156,102 +153,14 @@ fn provider_named<'p>(
     let found = providers.iter().find(|provider| provider.name == name.text);
     if found.is_none() {
         let names: Vec<_> = providers.iter().map(|provider| provider.name.as_str()).collect();
-        let help = if names.is_empty() {
-            "describe it under `mcp.providers`".to_owned()
-        } else {
-            format!("known providers: {}", names.join(", "))
+        let help = match names.as_slice() {
+            [] => "describe it under `mcp.providers`".to_owned(),
+            names => did_you_mean(name.text, names)
+                .unwrap_or_else(|| format!("known providers: {}", names.join(", "))),
         };
         section.error(name.at, format!("there is no provider named `{}`", name.text), help);
     }
     found
-}
-
-fn read_issuer(section: &Section<'_>, resource: Option<&str>) -> Option<IssuerSettings> {
-    let text = section.required_text("issuer", "https://idp.example.com")?;
-    let issuer: Option<Issuer> =
-        section.parse("issuer", text, "write the issuer exactly as its tokens say it, slash included");
-    if issuer.as_ref().is_some_and(Issuer::is_plain_http) {
-        section.warn(
-            text.at,
-            "the issuer is reached by plain HTTP",
-            "fine on one machine; use https:// elsewhere",
-        );
-    }
-    if let Some(preset) = section.text("preset").filter(|preset| preset.text != "oidc") {
-        let known = ["clerk", "auth0", "keycloak", "entra", "okta"].contains(&preset.text);
-        let message = match known {
-            true => format!("preset `{}` is known, but this version does not have it yet", preset.text),
-            false => format!("`{}` is not a preset", preset.text),
-        };
-        section.error(preset.at, message, "use `oidc` or leave it out");
-    }
-    for later in ["introspection", "requiredClaims", "authorizedParties"] {
-        section.not_yet(later, "it verifies JWTs by signature, issuer, audience, time and scopes");
-    }
-    let audiences =
-        section.texts("audience").map(|list| list.iter().map(|text| text.text.to_owned()).collect());
-    let audiences: Vec<String> =
-        audiences.unwrap_or_else(|| resource.map(str::to_owned).into_iter().collect());
-    let strict = Expectations::for_audiences(audiences);
-    let skew = section.parsed::<Span>("clockSkew", DURATION).map_or(strict.skew, |span| span.0);
-    if let Some(text) = section.text("clockSkew").filter(|_| skew > MINUTE) {
-        section.error(text.at, "`clockSkew` is longer than 60 s", "write at most `60s`, and mend the clock");
-    }
-    let token_types = section
-        .texts("tokenTypes")
-        .map(|list| list.iter().map(|text| text.text.to_owned()).collect::<Vec<_>>());
-    let (algorithms, keys) = (algorithms(section), keys(section));
-    let tenant_claim = section.text("tenantClaim").map_or(strict.tenant_claim, |text| text.text.to_owned());
-    section.finish();
-    Some(IssuerSettings {
-        issuer: issuer?,
-        algorithms,
-        keys,
-        clock_skew: skew,
-        token_types: token_types.unwrap_or(strict.types),
-        tenant_claim,
-        audiences: strict.audiences,
-    })
-}
-
-/// Public-key algorithms alone; a guard that would take HMAC could be fooled with the public key.
-fn algorithms(section: &Section<'_>) -> Vec<Algorithm> {
-    let Some(names) = section.texts("algorithms") else {
-        return vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
-    };
-    let read = |text: Text<'_>| {
-        let algorithm = algorithm_named(text.text);
-        if algorithm.is_none() {
-            let message = format!("`{}` is not an algorithm for tokens of an issuer", text.text);
-            section.error(
-                text.at,
-                message,
-                "use RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA",
-            );
-        }
-        algorithm
-    };
-    names.into_iter().filter_map(read).collect()
-}
-
-fn keys(section: &Section<'_>) -> KeysFrom {
-    let Some(jwks) = section.section("jwks") else { return KeysFrom::Discovery };
-    let keys = match (jwks.text("url"), jwks.text("file")) {
-        (Some(url), None) => {
-            jwks.parse("url", url, "write an https:// URL").map_or(KeysFrom::Discovery, KeysFrom::Url)
-        }
-        (None, Some(file)) => KeysFrom::File(file.text.into()),
-        _ => {
-            jwks.error(
-                jwks.at(),
-                "`jwks` must name exactly one place",
-                "write `{url: …}` or `{file: …}`, or leave it out",
-            );
-            KeysFrom::Discovery
-        }
-    };
-    jwks.finish();
-    keys
 }
 
 fn read_scopes(section: &Section<'_>) -> (ScopeSet, ScopeSet, BTreeMap<Scope, ScopeSet>) {
@@ -276,18 +185,4 @@ fn read_scopes(section: &Section<'_>) -> (ScopeSet, ScopeSet, BTreeMap<Scope, Sc
     }
     section.finish();
     (required, supported, implied)
-}
-
-/// An origin as browsers write it: no path, no slash behind.
-fn origin(section: &Section<'_>, text: Text<'_>) -> Option<String> {
-    let is_origin = text.text.parse::<Resource>().is_ok_and(|resource| resource.path().is_empty());
-    if !is_origin {
-        let message = format!("`{}` is not an origin", text.text);
-        section.error(
-            text.at,
-            message,
-            "write it as browsers do: `https://app.example.com`, without a path or slash",
-        );
-    }
-    is_origin.then(|| text.text.to_owned())
 }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::blot::without_secrets;
 use super::problem::{ConfigErrors, Problem};
 use super::reader::{Problems, Section};
 use super::settings::Settings;
-use super::tree::{Place, place_in};
+use super::tree::{Node, Place, place_in, scalars};
 use super::{guards, overrides, providers, server, tree};
 
 /// The process's environment, taken once at start.
@@ -25,9 +26,12 @@ pub struct Loaded {
 }
 
 impl Environment {
-    /// Of this process.
+    /// Of this process. What is not UTF-8 is nothing that a configuration could name.
     pub fn of_process() -> Self {
-        Self(std::env::vars().collect())
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(text).collect())
     }
 
     /// Of these variables.
@@ -43,7 +47,11 @@ impl Environment {
     /// What `.env` beside the configuration adds; what is set already wins.
     fn with_dotenv(mut self, folder: &Path) -> Result<Self, String> {
         let path = folder.join(".env");
-        let Ok(entries) = dotenvy::from_path_iter(&path) else { return Ok(self) };
+        let entries = match dotenvy::from_path_iter(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.not_found() => return Ok(self),
+            Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+        };
         for entry in entries {
             // The line is not shown: it may hold a secret.
             let (name, value) =
@@ -60,7 +68,8 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// Reads a configuration file, the `.env` beside it, and overrides.
+/// Reads a configuration file, the `.env` beside it, and overrides. Relative paths in it start from its
+/// own folder.
 ///
 /// # Errors
 /// Everything that is wrong, at once.
@@ -81,16 +90,18 @@ pub fn load(path: &Path, environment: Environment) -> Result<Loaded, ConfigError
             vec![Problem::error(&Place::Env(".env".into()), message, "", "mend or remove it")],
         )
     })?;
-    parse(&name, &source, environment)
+    let mut loaded = parse(&name, &source, environment)?;
+    loaded.settings = loaded.settings.with_files_in(&folder);
+    Ok(loaded)
 }
 
-/// Reads a configuration's text.
+/// Reads a configuration's text. `name` is what its errors call it.
 ///
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loaded, ConfigErrors> {
-    let shown = without_secrets(source);
     let mut tree = tree::parse(source).map_err(|error| {
+        let shown = without_secrets(source, None);
         let at = error
             .location()
             .map_or(Place::File { offset: 0, len: 0 }, |location| place_in(source, &location));
@@ -101,11 +112,15 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
         let problem = Problem::error(&at, message, "here", "check indentation, quotes and doubled keys");
         ConfigErrors::new(name, vec![problem.in_file(name, &shown)])
     })?;
+    let shown = without_secrets(source, Some(&tree));
     let problems = Problems::default();
     let variables: Vec<_> = environment.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     overrides::apply(&mut tree, &variables, &problems);
+    not_interpolated(&tree, &problems);
     let settings = read(&Section::new("", &tree, &problems), &problems);
-    let found = problems.into_inner().into_iter().map(|problem| problem.in_file(name, &shown));
+    let mut found = problems.into_inner();
+    found.sort_by(|a, b| a.order().cmp(&b.order()));
+    let found = found.into_iter().map(|problem| problem.in_file(name, &shown));
     let (warnings, errors): (Vec<_>, Vec<_>) = found.partition(Problem::is_warning);
     match errors.is_empty() {
         true => Ok(Loaded { settings, warnings, environment }),
@@ -125,40 +140,26 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
     }
     let server = server::read(root, problems);
     let providers = providers::read(root);
-    let guards = guards::read(root, &providers);
-    if guards.is_empty() && server.egress.is_none() && root.node("guards").is_none() {
-        root.missing("guards", "[{resource: …, upstream: …, issuers: […]}]");
+    let guards = guards::read(root, &providers, &server.allowed_origins);
+    if server.egress.is_none() && root.node("guards").is_none_or(Node::is_empty_list) {
+        root.missing(
+            "guards",
+            "[{resource: …, upstream: …, issuers: […]}]` or `server.egress: 127.0.0.1:8090",
+        );
     }
     root.finish();
     Settings { server, guards, providers }
 }
 
-/// The text as an error may show it: what stands behind a key that sounds like a secret is blotted out, byte
-/// for byte, so that places still fit. References (`{env: …}`) stay readable.
-fn without_secrets(source: &str) -> String {
-    const SECRETS: [&str; 5] = ["secret", "password", "token", "key", "credential"];
-    let mut shown = String::with_capacity(source.len());
-    for line in source.split_inclusive('\n') {
-        let mut rest = line;
-        while let Some(colon) = rest.find(':') {
-            let (name, value) = rest.split_at(colon + 1);
-            shown.push_str(name);
-            let last_word =
-                name.trim_end_matches(':').rsplit(['{', ',', ' ']).next().unwrap_or("").to_ascii_lowercase();
-            let is_secret =
-                SECRETS.iter().any(|secret| last_word.trim_matches(['"', '\'']).ends_with(secret));
-            let is_plain = !value.trim_start().is_empty() && !value.trim_start().starts_with('{');
-            rest = value;
-            if is_secret && is_plain {
-                let end = value.find([',', '}', '\n']).unwrap_or(value.len());
-                let (secret, after) = value.split_at(end);
-                shown.extend(secret.bytes().map(|b| if b == b' ' { ' ' } else { '*' }));
-                rest = after;
-            }
+/// `${VAR}` means something elsewhere. Here it would be taken as it stands, to someone's surprise.
+fn not_interpolated(tree: &Node, problems: &Problems) {
+    scalars(tree, &mut |_, text, at| {
+        if matches!(at, Place::File { .. }) && text.contains("${") {
+            let message = "`${…}` is not replaced: the value is taken as it stands";
+            let help = "set the value by a `BEARWARD_…` variable; for secrets write `{env: NAME}`";
+            problems.add(Problem::warning(at, message, "here", help));
         }
-        shown.push_str(rest);
-    }
-    shown
+    });
 }
 
 fn first_line(text: &str) -> &str {

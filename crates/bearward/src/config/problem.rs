@@ -54,6 +54,14 @@ impl Problem {
         self.is_warning
     }
 
+    /// Orders problems as a reader meets them: down the file, then the environment.
+    pub(crate) fn order(&self) -> (usize, &str) {
+        match &self.at {
+            Place::File { offset, .. } => (*offset, ""),
+            Place::Env(name) => (usize::MAX, name),
+        }
+    }
+
     pub(crate) fn in_file(mut self, name: &str, text: &str) -> Self {
         self.source = Some(NamedSource::new(name, text.to_owned()).with_language("YAML"));
         self

@@ -3,11 +3,12 @@
 //! A [`Section`] knows which of its members were asked for; what is left at its end is an unknown key.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use super::problem::Problem;
-use super::tree::{Key, Kind, Node, Place};
+use super::tree::{Key, Kind, Node, Place, is_same_name};
 
 /// Collects problems while a configuration is read.
 #[derive(Debug, Default)]
@@ -32,7 +33,7 @@ pub(crate) struct Section<'a> {
     at: &'a Place,
     problems: &'a Problems,
     /// Names that were asked for, for suggestions.
-    known: RefCell<Vec<&'static str>>,
+    known: RefCell<BTreeSet<&'static str>>,
 }
 
 #[derive(Debug)]
@@ -47,6 +48,25 @@ struct Member<'a> {
 pub(crate) struct Text<'a> {
     pub(crate) text: &'a str,
     pub(crate) at: &'a Place,
+}
+
+/// `did you mean …?` when one of the known words is close to what was written.
+pub(crate) fn did_you_mean(written: &str, known: &[&str]) -> Option<String> {
+    const ALIKE: f64 = 0.8;
+    let plain = written.to_ascii_lowercase();
+    let likeness = |word: &&str| strsim::jaro_winkler(&word.to_ascii_lowercase(), &plain);
+    let nearest = known.iter().map(|word| (likeness(word), *word)).max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest.filter(|(likeness, _)| *likeness > ALIKE).map(|(_, word)| format!("did you mean `{word}`?"))
+}
+
+impl Member<'_> {
+    /// A variable's name has lost its case and may part its words with `_`.
+    fn is_named(&self, name: &str) -> bool {
+        match self.key.at {
+            Place::File { .. } => self.key.name == name,
+            Place::Env(_) => is_same_name(&self.key.name, name),
+        }
+    }
 }
 
 impl<'a> Section<'a> {
@@ -94,10 +114,19 @@ impl<'a> Section<'a> {
 
     /// A member's node, if it is there and not null.
     pub(crate) fn node(&self, name: &'static str) -> Option<&'a Node> {
-        self.known.borrow_mut().push(name);
-        let member = self.members.iter().find(|member| member.key.name == name)?;
+        self.member(name).map(|member| member.value).filter(|value| !matches!(value.kind, Kind::Nothing))
+    }
+
+    /// True when a member is there, be it null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.is_named(name))
+    }
+
+    fn member(&self, name: &'static str) -> Option<&Member<'a>> {
+        self.known.borrow_mut().insert(name);
+        let member = self.members.iter().find(|member| member.is_named(name))?;
         member.is_read.set(true);
-        (!matches!(member.value.kind, Kind::Nothing)).then_some(member.value)
+        Some(member)
     }
 
     /// A member as a mapping.
@@ -125,7 +154,16 @@ impl<'a> Section<'a> {
             self.missing(name, example);
             return None;
         }
-        self.text(name)
+        let text = self.text(name)?;
+        if text.text.trim().is_empty() {
+            self.error(
+                text.at,
+                format!("`{}` is empty", self.path_of(name)),
+                format!("write such as `{example}`"),
+            );
+            return None;
+        }
+        Some(text)
     }
 
     /// Says that a member is missing.
@@ -164,7 +202,17 @@ impl<'a> Section<'a> {
         self.parsed(name, "write `true` or `false`")
     }
 
-    /// A member as a list of texts; one text counts as a list of one.
+    /// A member as a list of texts that holds at least one, when it is there.
+    pub(crate) fn some_texts(&self, name: &'static str, help: &str) -> Option<Vec<Text<'a>>> {
+        let node = self.node(name)?;
+        let texts = self.texts_in(name, node);
+        if matches!(&node.kind, Kind::List(items) if items.is_empty()) {
+            self.error(&node.at, format!("`{}` is empty", self.path_of(name)), help);
+        }
+        Some(texts)
+    }
+
+    /// A member as a list of texts; one text counts as a list of one. A variable lists with commas.
     pub(crate) fn texts(&self, name: &'static str) -> Option<Vec<Text<'a>>> {
         self.node(name).map(|node| self.texts_in(name, node))
     }
@@ -176,6 +224,10 @@ impl<'a> Section<'a> {
             Kind::List(items) => {
                 let text = |(at, item)| self.scalar(&format!("{path}[{at}]"), item);
                 items.iter().enumerate().filter_map(text).collect()
+            }
+            Kind::Scalar(list) if matches!(node.at, Place::Env(_)) => {
+                let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
+                parts.map(|text| Text { text, at: &node.at }).collect()
             }
             _ => self.scalar(&path, node).into_iter().collect(),
         }
@@ -193,24 +245,19 @@ impl<'a> Section<'a> {
     /// Says of a key that it is known and that this version does not do it: left standing it would be a
     /// promise that nobody keeps.
     pub(crate) fn not_yet(&self, name: &'static str, what: &str) {
-        if let Some(node) = self.node(name) {
+        if let Some(member) = self.member(name) {
             let message =
                 format!("`{}` is known, but this version does not do it yet: {what}", self.path_of(name));
-            let at = self.members.iter().find(|m| m.key.name == name).map_or(&node.at, |m| &m.key.at);
-            self.problems.add(Problem::error(at, message, "not done yet", "remove it"));
+            self.problems.add(Problem::error(&member.key.at, message, "not done yet", "remove it"));
         }
     }
 
     /// Reports what was not asked for.
     pub(crate) fn finish(&self) {
         for member in self.members.iter().filter(|member| !member.is_read.get()) {
-            let known = self.known.borrow();
-            let nearest = known.iter().map(|k| (strsim::jaro_winkler(k, &member.key.name), *k));
-            let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.8);
-            let help = match nearest {
-                Some((_, name)) => format!("did you mean `{name}`?"),
-                None => format!("known here: {}", known.join(", ")),
-            };
+            let known: Vec<_> = self.known.borrow().iter().copied().collect();
+            let help = did_you_mean(&member.key.name, &known)
+                .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
             let message = format!("unknown key `{}`", self.path_of(&member.key.name));
             self.problems.add(Problem::error(&member.key.at, message, "not a key of Bearward's", help));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reader::{Problems, Section};
 use super::settings::{ListenAddress, ServerSettings};
 use super::tree::{Kind, Node, Place};
-use super::values::Span;
+use super::values::{Span, allowed_origins};
 
 const ADDRESS: &str = "write an address such as `127.0.0.1:8080` or `[::1]:8080`";
 
@@ -23,10 +23,12 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
             "it shows metrics and health without asking who reads; keep it on 127.0.0.1 or behind a firewall",
         );
     }
+    let (listen, egress) = (address(&section, "listen", 8080), egress(&section));
+    one_address_each(&section, listen, admin, egress.as_ref());
     let settings = ServerSettings {
-        listen: address(&section, "listen", 8080),
+        listen,
         admin,
-        egress: egress(&section),
+        egress,
         workers: workers(&section),
         public_url: section
             .parsed("publicUrl", "write the URL that callers use, such as `https://mcp.example.com`"),
@@ -36,6 +38,7 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
             .iter()
             .map(|host| host.text.to_owned())
             .collect(),
+        allowed_origins: allowed_origins(&section),
         drain: section
             .parsed::<Span>("drain", "write a duration such as `10s`")
             .map_or(Duration::from_secs(10), |span| span.0),
@@ -46,6 +49,30 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
 
 fn address(section: &Section<'_>, name: &'static str, port: u16) -> SocketAddr {
     section.parsed(name, ADDRESS).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+/// Two listeners cannot have one address; port 0 is another one each time.
+fn one_address_each(
+    section: &Section<'_>,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    egress: Option<&ListenAddress>,
+) {
+    let egress = match egress {
+        Some(ListenAddress::Tcp(address)) => Some(*address),
+        _ => None,
+    };
+    let listeners = [("listen", Some(listen)), ("admin", Some(admin)), ("egress", egress)];
+    for (index, (name, address)) in listeners.iter().enumerate() {
+        let earlier = listeners.iter().take(index).find(|(_, other)| other == address);
+        let Some((other, Some(address))) = earlier.filter(|_| address.is_some_and(|a| a.port() != 0)) else {
+            continue;
+        };
+        // One of the two may be a default that stands nowhere.
+        let text = section.text(name).or_else(|| section.text(other));
+        let message = format!("`server.{name}` and `server.{other}` are both {address}");
+        section.error(text.map_or(section.at(), |text| text.at), message, "give each a port of its own");
+    }
 }
 
 fn workers(section: &Section<'_>) -> Option<usize> {

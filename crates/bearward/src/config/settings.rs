@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bearward_gateway::target::Target;
@@ -22,6 +22,38 @@ pub struct Settings {
     pub providers: Vec<ProviderSettings>,
 }
 
+impl Settings {
+    /// Every secret, with what it is for.
+    pub fn secrets(&self) -> Vec<(String, &SecretRef)> {
+        let of = |provider: &'_ ProviderSettings| format!("provider `{}`", provider.name);
+        let clients = self.providers.iter().map(|provider| (of(provider), &provider.client_secret));
+        let tenants = self.providers.iter().filter_map(|provider| {
+            let tenant = provider.tenant_headers.as_ref()?;
+            Some((format!("tenant headers of {}", of(provider)), &tenant.secret))
+        });
+        clients.chain(tenants).collect()
+    }
+
+    /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
+    /// the program may stand anywhere.
+    pub(crate) fn with_files_in(mut self, folder: &Path) -> Self {
+        for provider in &mut self.providers {
+            let tenant = provider.tenant_headers.as_mut().map(|tenant| &mut tenant.secret);
+            for secret in [Some(&mut provider.client_secret), tenant].into_iter().flatten() {
+                if let SecretRef::File(path) = secret {
+                    *path = folder.join(&path);
+                }
+            }
+        }
+        for issuer in self.guards.iter_mut().flat_map(|guard| &mut guard.issuers) {
+            if let KeysFrom::File(path) = &mut issuer.keys {
+                *path = folder.join(&path);
+            }
+        }
+        self
+    }
+}
+
 /// Listeners.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
@@ -37,6 +69,8 @@ pub struct ServerSettings {
     pub public_url: Option<Resource>,
     /// Further host names that a loopback listener answers to.
     pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may call any guard.
+    pub allowed_origins: Vec<String>,
     /// How long open requests may go on at shutdown.
     pub drain: Duration,
 }

@@ -25,6 +25,13 @@ pub(crate) enum Kind {
     Map(Vec<(Key, Node)>),
 }
 
+impl Node {
+    /// True for `[]`.
+    pub(crate) fn is_empty_list(&self) -> bool {
+        matches!(&self.kind, Kind::List(items) if items.is_empty())
+    }
+}
+
 /// The name of a member.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
@@ -49,6 +56,26 @@ pub(crate) fn parse(source: &str) -> Result<Node, serde_saphyr::Error> {
     };
     restore_numbers(&mut tree, source);
     Ok(tree)
+}
+
+/// True for names that differ in case, `_` and `-` alone.
+pub(crate) fn is_same_name(a: &str, b: &str) -> bool {
+    let letters = |text: &str| text.replace(['_', '-'], "").to_ascii_lowercase();
+    letters(a) == letters(b)
+}
+
+/// Every single value below a node, itself included, with the name of the member it belongs to.
+pub(crate) fn scalars<'a>(node: &'a Node, visit: &mut dyn FnMut(&'a str, &'a str, &'a Place)) {
+    scalars_below("", node, visit);
+}
+
+fn scalars_below<'a>(name: &'a str, node: &'a Node, visit: &mut dyn FnMut(&'a str, &'a str, &'a Place)) {
+    match &node.kind {
+        Kind::Nothing => {}
+        Kind::Scalar(text) => visit(name, text, &node.at),
+        Kind::List(items) => items.iter().for_each(|item| scalars_below(name, item, visit)),
+        Kind::Map(members) => members.iter().for_each(|(key, value)| scalars_below(&key.name, value, visit)),
+    }
 }
 
 /// Bytes of a location; an unknown one points at the file's beginning.

@@ -6,10 +6,17 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bearward_secrets::SecretRef;
+use bearward_token::Resource;
 
-use super::reader::Section;
+use super::reader::{Section, Text};
 use super::settings::ListenAddress;
 use super::tree::Kind;
+
+/// What a duration looks like, for errors.
+pub(crate) const DURATION: &str = "write a duration such as `30s`";
+
+/// The longest for which a verdict or a wrong clock may stand (SPEC JW-2, JW-4).
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// `30s`, `5m`, `250ms`, `1h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +31,14 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (number, unit) = split_unit(text);
-        let number: u64 = number.parse().map_err(|_| format!("`{text}` is not a duration"))?;
-        let millis = match unit {
-            "ms" => number.checked_mul(1),
-            "s" => number.checked_mul(1000),
-            "m" => number.checked_mul(60_000),
-            "h" => number.checked_mul(3_600_000),
+        let factor = match unit {
+            "ms" => Some(1),
+            "s" => Some(1000),
+            "m" => Some(60_000),
+            "h" => Some(3_600_000),
             _ => None,
         };
+        let millis = factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor));
         millis.map(|ms| Self(Duration::from_millis(ms))).ok_or_else(|| format!("`{text}` is not a duration"))
     }
 }
@@ -85,8 +92,13 @@ pub(crate) fn secret(section: &Section<'_>, name: &'static str) -> Option<Secret
         reference.not_yet(later, "secrets come from `env` and `file`");
     }
     let found = match (reference.text("env"), reference.text("file")) {
+        (Some(place), None) | (None, Some(place)) if place.text.trim().is_empty() => {
+            section.error(place.at, format!("`{}` names nothing", section.path_of(name)), HELP);
+            None
+        }
         (Some(env), None) => Some(SecretRef::Env(env.text.into())),
         (None, Some(file)) => Some(SecretRef::File(file.text.into())),
+        _ if reference.has("vault") || reference.has("aws") => None, // said already
         _ => {
             let message = format!("`{}` must name exactly one place", section.path_of(name));
             section.error(&node.at, message, HELP);
@@ -97,9 +109,35 @@ pub(crate) fn secret(section: &Section<'_>, name: &'static str) -> Option<Secret
     found
 }
 
+/// An origin as browsers write it: no path, no slash behind.
+pub(crate) fn origin(section: &Section<'_>, text: Text<'_>) -> Option<String> {
+    let is_origin = text.text.parse::<Resource>().is_ok_and(|resource| resource.path().is_empty());
+    if !is_origin {
+        let message = format!("`{}` is not an origin", text.text);
+        let help = "write it as browsers do: `https://app.example.com`, without a path or slash";
+        section.error(text.at, message, help);
+    }
+    is_origin.then(|| text.text.to_owned())
+}
+
+/// The member `allowedOrigins`; absent is empty.
+pub(crate) fn allowed_origins(section: &Section<'_>) -> Vec<String> {
+    let texts = section.texts("allowedOrigins").unwrap_or_default();
+    texts.into_iter().filter_map(|text| origin(section, text)).collect()
+}
+
+/// Says that a place is reached by plain HTTP, which types accept on loopback alone.
+pub(crate) fn warn_of_plain_http(section: &Section<'_>, text: Text<'_>, what: &str) {
+    let message = format!("{what} is reached by plain HTTP");
+    section.warn(text.at, message, "fine on one machine; use https:// elsewhere");
+}
+
 fn split_unit(text: &str) -> (&str, &str) {
     let text = text.trim();
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     (number, unit.trim_start())
 }
+
+#[cfg(test)]
+mod tests;

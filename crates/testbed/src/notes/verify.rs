@@ -1,23 +1,31 @@
 //! Who calls the notes API: its own verification, written without Bearward's crates, so that it can
-//! disagree with them.
+//! disagree with them. Time alone is shared.
 
+use std::io;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::Json;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bearward_token::Clock;
-use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Mutex;
 
 use super::Seen;
+use super::keys::IssuerKeys;
+use super::tenant::TenantCheck;
 
-/// How far the timestamp of tenant headers may be off, in milliseconds.
-const WINDOW_MS: u64 = 300_000;
+/// How far the issuer's clock may be off, in seconds.
+const SKEW_S: f64 = 5.0;
+
+/// What the API demands.
+#[derive(Debug)]
+pub(super) struct Checks {
+    pub(super) token: TokenCheck,
+    pub(super) tenant: TenantCheck,
+}
 
 /// A verified caller.
 #[derive(Debug, Clone)]
@@ -27,6 +35,27 @@ pub(super) struct Caller {
     token_sha256: String,
 }
 
+/// Why a caller is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NoToken,
+    BadToken,
+    ExpiredToken,
+    NoTenant,
+    StaleTenant,
+    BadTenantSignature,
+}
+
+impl Checks {
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let token = bearer(headers).ok_or(Refusal::NoToken)?;
+        let subject = self.token.subject(token).await?;
+        let tenant = self.tenant.tenant(headers)?;
+        let token_sha256 = hex::encode(digest(&SHA256, token.as_bytes()));
+        Ok(Caller { subject, tenant, token_sha256 })
+    }
+}
+
 impl Caller {
     pub(super) fn seen(&self) -> Seen {
         let Self { subject, tenant, token_sha256 } = self.clone();
@@ -34,14 +63,61 @@ impl Caller {
     }
 }
 
-/// Why a caller is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    NoToken,
-    BadToken,
-    NoTenant,
-    StaleTenant,
-    BadTenantSignature,
+/// The one bearer token; two headers are none.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Verifies tokens of one issuer for one audience.
+#[derive(Debug)]
+pub(super) struct TokenCheck {
+    keys: IssuerKeys,
+    validation: Validation,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    exp: f64,
+    nbf: Option<f64>,
+}
+
+impl TokenCheck {
+    pub(super) fn new(issuer: String, audience: String, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_audience(&[audience]);
+        validation.set_issuer(&[&issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // The library would ask the machine what time it is; `within_lifetime` asks the clock.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        Ok(Self { keys: IssuerKeys::new(issuer, clock.clone())?, validation, clock })
+    }
+
+    async fn subject(&self, token: &str) -> Result<String, Refusal> {
+        let kid = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid);
+        let key = self.keys.key(&kid.ok_or(Refusal::BadToken)?).await.ok_or(Refusal::BadToken)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)
+            .map_err(|_| Refusal::BadToken)?
+            .claims;
+        self.within_lifetime(&claims)?;
+        Ok(claims.sub)
+    }
+
+    fn within_lifetime(&self, claims: &Claims) -> Result<(), Refusal> {
+        // Seconds since 1970 are far below 2^53, where the conversion would begin to lose any.
+        let now = self.clock.unix_seconds() as f64;
+        if claims.exp + SKEW_S <= now {
+            return Err(Refusal::ExpiredToken);
+        }
+        match claims.nbf {
+            Some(nbf) if nbf > now + SKEW_S => Err(Refusal::BadToken),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl IntoResponse for Refusal {
@@ -49,6 +125,7 @@ impl IntoResponse for Refusal {
         let (status, error, message) = match self {
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no_token", "a bearer token is required"),
             Self::BadToken => (StatusCode::UNAUTHORIZED, "bad_token", "the token is not valid for this API"),
+            Self::ExpiredToken => (StatusCode::UNAUTHORIZED, "expired_token", "the token has expired"),
             Self::NoTenant => (StatusCode::FORBIDDEN, "no_tenant", "signed tenant headers are required"),
             Self::StaleTenant => {
                 (StatusCode::FORBIDDEN, "stale_tenant", "the tenant headers are too old or too new")
@@ -59,111 +136,8 @@ impl IntoResponse for Refusal {
         };
         let mut answer = (status, Json(json!({"error": error, "message": message}))).into_response();
         if status == StatusCode::UNAUTHORIZED {
-            answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         answer
-    }
-}
-
-/// What the API demands.
-#[derive(Debug)]
-pub(super) struct Checks {
-    issuer: String,
-    audience: String,
-    prefix: String,
-    tenant_key: hmac::Key,
-    clock: Arc<dyn Clock>,
-    client: reqwest::Client,
-    keys: Mutex<JwkSet>,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-}
-
-impl Checks {
-    pub(super) fn new(
-        issuer: String,
-        audience: String,
-        prefix: String,
-        tenant_secret: &str,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let tenant_key = hmac::Key::new(hmac::HMAC_SHA256, tenant_secret.as_bytes());
-        let client = reqwest::Client::new();
-        Self {
-            issuer,
-            audience,
-            prefix,
-            tenant_key,
-            clock,
-            client,
-            keys: Mutex::new(JwkSet { keys: Vec::new() }),
-        }
-    }
-
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let value = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .ok_or(Refusal::NoToken)?;
-        let token = value.strip_prefix("Bearer ").ok_or(Refusal::NoToken)?;
-        let subject = self.subject(token).await.ok_or(Refusal::BadToken)?;
-        let tenant = self.tenant(headers)?;
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
-        Ok(Caller { subject, tenant, token_sha256: hex::encode(hash) })
-    }
-
-    async fn subject(&self, token: &str) -> Option<String> {
-        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-        let key = self.key(&kid).await?;
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.set_audience(&[&self.audience]);
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = 5;
-        jsonwebtoken::decode::<Claims>(token, &key, &validation).ok().map(|data| data.claims.sub)
-    }
-
-    /// A key by its id; an unknown one makes it look at the issuer again.
-    async fn key(&self, kid: &str) -> Option<DecodingKey> {
-        let mut keys = self.keys.lock().await;
-        if keys.find(kid).is_none() {
-            *keys = self.fetch_keys().await?;
-        }
-        DecodingKey::from_jwk(keys.find(kid)?).ok()
-    }
-
-    async fn fetch_keys(&self) -> Option<JwkSet> {
-        #[derive(Deserialize)]
-        struct Metadata {
-            jwks_uri: String,
-        }
-        let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let get = |url: String| async move { self.client.get(url).send().await.ok()?.bytes().await.ok() };
-        let metadata: Metadata = serde_json::from_slice(&get(url).await?).ok()?;
-        serde_json::from_slice(&get(metadata.jwks_uri).await?).ok()
-    }
-
-    fn tenant(&self, headers: &HeaderMap) -> Result<String, Refusal> {
-        let get = |part: &str| {
-            let mut values = headers.get_all(format!("{}-{part}", self.prefix)).iter();
-            values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
-        };
-        let (Some(tenant), Some(at), Some(signature)) =
-            (get("Tenant-ID"), get("Timestamp"), get("Signature"))
-        else {
-            return Err(Refusal::NoTenant);
-        };
-        let said: u64 = at.parse().map_err(|_| Refusal::NoTenant)?;
-        if said.abs_diff(self.clock.unix_ms()) > WINDOW_MS {
-            return Err(Refusal::StaleTenant);
-        }
-        let signature = hex::decode(signature).map_err(|_| Refusal::BadTenantSignature)?;
-        hmac::verify(&self.tenant_key, format!("{tenant}:{at}").as_bytes(), &signature)
-            .map_err(|_| Refusal::BadTenantSignature)?;
-        Ok(tenant.to_owned())
     }
 }
