@@ -101,6 +101,8 @@ struct ServerState {
 struct Memory {
     codes: HashMap<String, authorize::Code>,
     refresh: refresh::Families,
+    /// Access tokens of a login, `jti` → its family: they end with it.
+    logins: HashMap<String, String>,
     /// Access tokens by `jti`, for introspection; opaque ones by themselves.
     opaque: HashMap<String, claims::Claims>,
     revoked: std::collections::HashSet<String>,
@@ -244,10 +246,8 @@ impl Builder {
     /// When the address cannot be bound.
     pub async fn start(self) -> io::Result<AuthorizationServer> {
         // The issuer's text holds the port, so the port must be known before the state is made.
-        let address = match self.address.port() {
-            0 => tokio::net::TcpListener::bind(self.address).await?.local_addr()?,
-            _ => self.address,
-        };
+        let listener = tokio::net::TcpListener::bind(self.address).await?;
+        let address = listener.local_addr()?;
         let counts = Counts::default();
         for client in &self.clients {
             if let ClientAuth::SecretBasic(secret) | ClientAuth::SecretPost(secret) = &client.auth {
@@ -271,7 +271,7 @@ impl Builder {
             counts,
             memory: Mutex::default(),
         });
-        let served = Served::start(address, router(&shared)).await?;
+        let served = Served::on(listener, router(&shared))?;
         Ok(AuthorizationServer { shared, served })
     }
 }
@@ -309,6 +309,14 @@ impl ServerState {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    /// By itself, or with the login it came of.
+    fn is_revoked(&self, jti: &str) -> bool {
+        let family = self.logins.get(jti);
+        self.revoked.contains(jti) || family.is_some_and(|family| self.refresh.is_revoked(family))
     }
 }
 

@@ -32,7 +32,15 @@ impl Served {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(address: SocketAddr, router: Router) -> io::Result<Self> {
-        let listener = bind(address).await?;
+        // tokio sets SO_REUSEADDR on Unix: a server can restart where it was a moment ago.
+        Self::on(TcpListener::bind(address).await?, router)
+    }
+
+    /// Serves on a listener that is bound already, for routers that must know their own address.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub(crate) fn on(listener: TcpListener, router: Router) -> io::Result<Self> {
         let address = listener.local_addr()?;
         Ok(Self { address, task: tokio::spawn(accept_for_ever(listener, router)) })
     }
@@ -54,12 +62,6 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// A port that was in use a moment ago may be bound again, so that a server can restart where it was.
-async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    // tokio sets SO_REUSEADDR on Unix.
-    TcpListener::bind(address).await
 }
 
 async fn accept_for_ever(listener: TcpListener, router: Router) {

@@ -25,6 +25,8 @@ pub(super) struct Grant<'a> {
 /// An access token with what its response says about it.
 pub(super) struct Issued {
     pub(super) token: String,
+    /// Its `jti`.
+    pub(super) id: String,
     pub(super) expires_in: u64,
 }
 
@@ -34,6 +36,7 @@ impl ServerState {
         let now = self.now();
         let lifetime = self.faults.shape().lifetime_s.unwrap_or(self.lifetime.as_secs());
         let subject = grant.user.map_or_else(|| grant.client.id.clone(), |user| user.name.clone());
+        let id = random_id();
         let mut claims = Claims::new();
         claims.extend(grant.client.claims.clone());
         claims.extend(grant.user.map(|user| user.claims.clone()).unwrap_or_default());
@@ -44,7 +47,7 @@ impl ServerState {
         };
         let own = json!({
             "iss": self.issuer(), "sub": subject, "client_id": grant.client.id, "aud": audience,
-            "iat": now, "exp": now + lifetime, "jti": random_id(), "scope": grant.scope,
+            "iat": now, "exp": now + lifetime, "jti": id, "scope": grant.scope,
         });
         if let Value::Object(own) = own {
             claims.extend(own);
@@ -61,7 +64,7 @@ impl ServerState {
             }
         };
         self.counts.remember(&token);
-        Issued { token, expires_in: lifetime }
+        Issued { token, id, expires_in: lifetime }
     }
 
     /// Makes an ID token (OpenID Connect Core §2) that belongs to an access token.
@@ -96,7 +99,7 @@ impl ServerState {
             Some(claims) => claims.clone(),
             None => self.verify(token)?,
         };
-        let is_revoked = self.memory().revoked.contains(claims.get("jti")?.as_str()?);
+        let is_revoked = self.memory().is_revoked(claims.get("jti")?.as_str()?);
         let is_live = claims.get("exp")?.as_u64()? > self.now();
         (is_live && !is_revoked).then_some(claims)
     }

@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -183,7 +184,11 @@ async fn half_of(answer: Response) -> Response {
     let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     head.headers.insert(HeaderName::from_static("content-length"), whole.len().into());
     let half = whole.slice(..whole.len() / 2);
-    let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-    let frames: [Result<Bytes, std::io::Error>; 2] = [Ok(half), Err(broken)];
-    Response::from_parts(head, Body::from_stream(futures_util::stream::iter(frames)))
+    let breaks_off = async {
+        // Whoever waits lets what was written go out; an error at once would take the first half along.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
+    };
+    let frames = futures_util::stream::once(async { Ok::<Bytes, std::io::Error>(half) });
+    Response::from_parts(head, Body::from_stream(frames.chain(futures_util::stream::once(breaks_off))))
 }

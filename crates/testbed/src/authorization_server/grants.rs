@@ -36,8 +36,8 @@ impl ServerState {
         let presented = params.one("code").ok_or(TokenError::InvalidRequest("code is missing"))?;
         let code = {
             let mut memory = self.memory();
-            let code =
-                memory.codes.get_mut(presented).ok_or(TokenError::InvalidGrant("the code is not known"))?;
+            let code = memory.codes.get_mut(presented).filter(|code| code.client == client.id);
+            let code = code.ok_or(TokenError::InvalidGrant("the code is not known, or another client's"))?;
             if std::mem::replace(&mut code.used, true) {
                 let family = code.family.clone();
                 memory.refresh.revoke(&family);
@@ -45,8 +45,8 @@ impl ServerState {
             }
             code.clone()
         };
-        if code.client != client.id || code.expires_at <= self.now() {
-            return Err(TokenError::InvalidGrant("the code is expired or another client's"));
+        if code.expires_at <= self.now() {
+            return Err(TokenError::InvalidGrant("the code is expired"));
         }
         if params.one("redirect_uri") != Some(&code.redirect_uri) {
             return Err(TokenError::InvalidGrant("redirect_uri is not the one of the authorization request"));
@@ -140,6 +140,7 @@ impl ServerState {
         let scope = held.scope.clone();
         let grant = Grant { client, user: Some(user), audiences, scope: scope.clone(), actor: None };
         let issued = self.issue(&grant);
+        self.memory().logins.insert(issued.id.clone(), held.family.clone());
         let mut more = Map::new();
         if is_subset("openid", &scope) {
             more.insert("id_token".into(), self.id_token(client, user, nonce, &issued.token).into());

@@ -62,6 +62,11 @@ impl Families {
         self.revoked.insert(family.to_owned());
     }
 
+    /// Whether a family has ended.
+    pub(super) fn is_revoked(&self, family: &str) -> bool {
+        self.revoked.contains(family)
+    }
+
     /// What a live token stands for.
     pub(super) fn find(&self, presented: &str) -> Option<&Held> {
         let token = self.tokens.get(presented).filter(|token| !token.is_spent)?;
