@@ -68,6 +68,16 @@ impl Running {
         Ok(())
     }
 
+    /// Asks it to end, by SIGTERM to the id it was started with.
+    ///
+    /// # Errors
+    /// When it has ended already, or cannot be asked.
+    pub async fn terminate(&mut self) -> Result<()> {
+        let id = self.child.id().ok_or_else(|| self.error("has ended already"))?;
+        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        if status.success() { Ok(()) } else { Err(self.error("could not be asked to end")) }
+    }
+
     /// Waits until it ends by itself.
     ///
     /// # Errors

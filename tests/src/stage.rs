@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bearward::background::Background;
-use bearward::compose::Sockets;
 use bearward::config::Environment;
+use bearward::sockets::Sockets;
 use bearward_gateway::listener::Listener;
 use bearward_observe::Observer;
 use bearward_testbed::AuthorizationServer;

@@ -11,9 +11,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::cli::serve::random_seed;
-use crate::compose::{Sockets, Surroundings, compose};
+use crate::compose::{Surroundings, compose};
 use crate::config::{Environment, parse};
 use crate::run::run;
+use crate::sockets::Sockets;
 
 /// A running Bearward. Stops when dropped, at once; [`Background::stop`] lets it drain.
 #[derive(Debug)]

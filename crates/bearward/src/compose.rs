@@ -1,7 +1,5 @@
 //! Builds the services out of settings: the one place where they meet.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bearward_console::Console;
@@ -25,7 +23,7 @@ use bearward_supply::{
 use bearward_token::Clock;
 
 use crate::config::settings::{
-    GuardSettings, IssuerSettings, KeysFrom, ListenAddress, ProviderSettings, ServerSettings, Settings,
+    GuardSettings, IssuerSettings, KeysFrom, ListenAddress, ProviderSettings, Settings,
 };
 
 /// Everything that runs, ready to serve.
@@ -275,53 +273,4 @@ impl Probe for ProviderProbe {
         self.observer.metrics().set_expires_in(self.handle.name(), left);
         Probe::condition(&self.handle)
     }
-}
-
-/// Bound sockets, before anything runs: an address in use is known at once.
-pub struct Sockets {
-    /// The guarded side.
-    pub listen: tokio::net::TcpListener,
-    /// The admin pages.
-    pub admin: tokio::net::TcpListener,
-    /// The sidecar.
-    pub egress: Option<bearward_gateway::listener::Listener>,
-}
-
-impl Sockets {
-    /// Binds what the settings name.
-    ///
-    /// # Errors
-    /// Which address cannot be bound, and why.
-    pub async fn bind(server: &ServerSettings) -> io::Result<Self> {
-        use bearward_gateway::listener::Listener;
-        let egress = match &server.egress {
-            None => None,
-            Some(ListenAddress::Tcp(address)) => Some(Listener::Tcp(bind(*address).await?)),
-            Some(ListenAddress::Unix(path)) => Some(Listener::Unix(bind_unix(path)?)),
-        };
-        Ok(Self { listen: bind(server.listen).await?, admin: bind(server.admin).await?, egress })
-    }
-}
-
-async fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-    tokio::net::TcpListener::bind(address).await.map_err(named)
-}
-
-/// A socket for its owner alone. One left over by a process that is gone is replaced; a live one is not.
-fn bind_unix(path: &std::path::Path) -> io::Result<tokio::net::UnixListener> {
-    use std::os::unix::fs::PermissionsExt;
-    let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display()))
-    };
-    if path.exists() {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(named(io::ErrorKind::AddrInUse.into()));
-        }
-        std::fs::remove_file(path).map_err(named)?;
-    }
-    let listener = tokio::net::UnixListener::bind(path).map_err(named)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(named)?;
-    Ok(listener)
 }

@@ -7,3 +7,4 @@ pub mod compose;
 pub mod config;
 pub mod demo;
 pub mod run;
+pub mod sockets;

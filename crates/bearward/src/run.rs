@@ -7,8 +7,9 @@ use std::time::Duration;
 use bearward_gateway::listener::{Limits, Listener, serve};
 use tokio::sync::watch;
 
-use crate::compose::{Composition, Sockets};
+use crate::compose::Composition;
 use crate::config::Settings;
+use crate::sockets::Sockets;
 
 /// Serves until `stop` completes, then drains; returns when every listener has ended.
 pub async fn run(

@@ -40,7 +40,10 @@ pub struct Demo {
 
 impl Demo {
     pub(super) fn run(self) -> Exit {
-        logging::start(Some(&self.log));
+        if let Err(error) = logging::start(Some(&self.log)) {
+            eprintln!("--log: {error}");
+            return Exit::Usage;
+        }
         match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(self.show()),
             Err(error) => {

@@ -17,8 +17,14 @@ const SEE_SECRETS: [&str; 8] = ["hyper", "h2", "reqwest", "rustls", "tokio_rustl
 /// Starts logging. `level` is a `tracing` filter such as `debug` or `bearward_guard=trace,info`.
 ///
 /// Whatever is asked, libraries that carry tokens never log more finely than `info`.
-pub fn start(level: Option<&str>) {
-    let asked = EnvFilter::try_new(level.unwrap_or(DEFAULT)).unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+///
+/// # Errors
+/// What is wrong with the filter.
+pub fn start(level: Option<&str>) -> Result<(), String> {
+    let text = level.unwrap_or(DEFAULT);
+    let asked = EnvFilter::try_new(text).map_err(|error| {
+        format!("`{text}` is no log filter ({error}): write `debug`, or `bearward_guard=trace,info`")
+    })?;
     let filter = asked.and(filter_fn(is_harmless));
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A second start (in tests) keeps the first.
@@ -27,6 +33,7 @@ pub fn start(level: Option<&str>) {
     } else {
         tracing_subscriber::registry().with(log.json().flatten_event(true).with_filter(filter)).try_init()
     };
+    Ok(())
 }
 
 fn is_harmless(metadata: &Metadata<'_>) -> bool {

@@ -11,9 +11,10 @@ use clap::Args;
 use super::config::exposed;
 use super::exit::Exit;
 use super::logging;
-use crate::compose::{Sockets, Surroundings, compose};
+use crate::compose::{Surroundings, compose};
 use crate::config::{Environment, Loaded, load};
 use crate::run::run;
+use crate::sockets::Sockets;
 
 /// Guard MCP servers and supply tokens, as a configuration file says.
 ///
@@ -31,7 +32,10 @@ pub struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Exit {
-        logging::start(self.log.as_deref());
+        if let Err(error) = logging::start(self.log.as_deref()) {
+            eprintln!("--log: {error}");
+            return Exit::Usage;
+        }
         let loaded = match load(&self.config, Environment::of_process()) {
             Ok(loaded) => loaded,
             Err(errors) => {
@@ -40,7 +44,8 @@ impl Serve {
             }
         };
         for warning in &loaded.warnings {
-            tracing::warn!(place = ?warning.line_and_column(), help = warning.help(), "{}", warning.message());
+            let (line, column) = warning.line_and_column().unzip();
+            tracing::warn!(line, column, help = warning.help(), "{}", warning.message());
         }
         for warning in exposed(&loaded.settings) {
             tracing::warn!("{warning}");
@@ -61,6 +66,8 @@ impl Serve {
 
 async fn serve(loaded: Loaded) -> Exit {
     let Loaded { settings, environment, .. } = loaded;
+    // Before anything can be reached: who sees it listen may end it, and it must end well.
+    let stop = stop_signal();
     let sockets = match Sockets::bind(&settings.server).await {
         Ok(sockets) => sockets,
         Err(error) => {
@@ -85,7 +92,7 @@ async fn serve(loaded: Loaded) -> Exit {
     let address =
         |listener: &tokio::net::TcpListener| listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
     tracing::info!(listen = address(&sockets.listen), admin = address(&sockets.admin), ?resources, "serving");
-    run(composition, sockets, &settings, stop_signal()).await;
+    run(composition, sockets, &settings, stop).await;
     tracing::info!("stopped");
     Exit::Done
 }
@@ -98,16 +105,20 @@ pub(crate) fn random_seed() -> u64 {
     u64::from_le_bytes(seed)
 }
 
-/// SIGTERM or Ctrl-C.
-pub(crate) async fn stop_signal() {
+/// SIGTERM or Ctrl-C, heeded from now on, not only once this is awaited.
+pub(crate) fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without the handler SIGTERM ends the process by itself.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        match (terminate, interrupt) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            }
+            // Without handlers either signal ends the process by itself.
+            _ => std::future::pending().await,
+        }
     }
 }

@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 
 use crate::background::Background;
 use crate::cli::serve::random_seed;
-use crate::compose::Sockets;
 use crate::config::Environment;
+use crate::sockets::Sockets;
 
 /// What the notes API's tokens are for.
 const NOTES_AUDIENCE: &str = "https://notes.demo.example";
