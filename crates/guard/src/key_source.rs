@@ -229,6 +229,3 @@ async fn refresh_for_ever(shared: Arc<Shared>, loader: Arc<dyn KeyLoader>) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
