@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn set(keys: Value) -> Result<KeySet, KeySetError> {
+fn set(keys: &Value) -> Result<KeySet, KeySetError> {
     KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
 }
 
@@ -34,7 +34,7 @@ fn each_kind_of_key_verifies_its_own_algorithms_and_no_other() {
         (SignWith::EdDsa, &[Algorithm::EdDSA]),
     ] {
         // Without its own word on the algorithm its kind decides.
-        let set = set(json!([jwk(kind, |jwk| drop(jwk.remove("alg")))])).unwrap();
+        let set = set(&json!([jwk(kind, |jwk| drop(jwk.remove("alg")))])).unwrap();
         for algorithm in all {
             assert_eq!(
                 count(&set, Some("k"), algorithm),
@@ -43,7 +43,7 @@ fn each_kind_of_key_verifies_its_own_algorithms_and_no_other() {
             );
         }
     }
-    let narrowed = set(json!([jwk(SignWith::Rs256, |_| {})])).unwrap();
+    let narrowed = set(&json!([jwk(SignWith::Rs256, |_| {})])).unwrap();
     assert_eq!((count(&narrowed, None, Algorithm::RS256), count(&narrowed, None, Algorithm::PS512)), (1, 0));
 }
 
@@ -55,7 +55,7 @@ fn a_key_verifies_what_it_signed_and_nothing_else() {
         (SignWith::EdDsa, Algorithm::EdDSA),
     ] {
         let signer = SigningKey::generate(kind);
-        let set = set(json!([signer.public_jwk()])).unwrap();
+        let set = set(&json!([signer.public_jwk()])).unwrap();
         let key = set.candidates(None, algorithm).next().unwrap();
         let signature = URL_SAFE_NO_PAD.encode(signer.sign(b"message"));
         assert!(key.verify(algorithm, b"message", &signature), "{kind:?}");
@@ -88,8 +88,8 @@ fn keys_that_cannot_verify_are_left_out_and_the_others_stay() {
         json!("text"),
         json!(null),
     ] {
-        assert_eq!(set(json!([bad, good])).unwrap().len(), 1, "{bad}");
-        assert!(matches!(set(json!([bad])), Err(KeySetError::NoUsableKey(1))), "{bad}");
+        assert_eq!(set(&json!([bad, good])).unwrap().len(), 1, "{bad}");
+        assert!(matches!(set(&json!([bad])), Err(KeySetError::NoUsableKey(1))), "{bad}");
     }
 }
 
@@ -98,7 +98,7 @@ fn keys_that_cannot_verify_are_left_out_and_the_others_stay() {
 fn without_a_key_id_at_most_eight_keys_are_tried_and_with_one_its_own_alone() {
     let keys: Vec<_> =
         (0..10).map(|n| SigningKey::generate_as(SignWith::EdDsa, &format!("k{n}")).public_jwk()).collect();
-    let set = set(json!(keys)).unwrap();
+    let set = set(&json!(keys)).unwrap();
     assert_eq!(count(&set, None, Algorithm::EdDSA), MAX_CANDIDATES);
     assert_eq!(count(&set, Some("k9"), Algorithm::EdDSA), 1);
     assert_eq!(count(&set, Some("K9"), Algorithm::EdDSA), 0);
@@ -110,12 +110,12 @@ fn what_is_no_key_set_is_an_error_and_an_empty_one_withdraws_everything() {
     for bad in ["", "null", "{}", "[]", r#"{"keys": {}}"#, "<html>"] {
         assert!(matches!(KeySet::parse(bad.as_bytes()), Err(KeySetError::NotAKeySet)), "{bad}");
     }
-    assert!(set(json!([])).unwrap().is_empty());
+    assert!(set(&json!([])).unwrap().is_empty());
     let key = jwk(SignWith::EdDsa, |_| {});
-    let many = set(json!(vec![key.clone(); 500])).unwrap();
+    let many = set(&json!(vec![key.clone(); 500])).unwrap();
     assert_eq!(many.len(), MAX_KEYS);
-    assert!(set(json!([key])).unwrap().is_same(&set(json!([key])).unwrap()));
-    assert!(!many.is_same(&set(json!([])).unwrap()));
+    assert!(set(&json!([key])).unwrap().is_same(&set(&json!([key])).unwrap()));
+    assert!(!many.is_same(&set(&json!([])).unwrap()));
 }
 
 #[test]
