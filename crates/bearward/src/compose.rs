@@ -14,13 +14,13 @@ use bearward_guard::loaders::{Discovered, FromFile, FromUrl};
 use bearward_guard::{
     Expectations, Guard, GuardSettings as GuardParts, KeyLoader, KeySource, ScopePolicy, TrustedIssuer,
 };
-use bearward_issuer::{Discovery, Fetch, HttpFetch};
+use bearward_issuer::{Discovery, Fetch, HttpFetch, KnownMetadata};
 use bearward_observe::{Condition, Health, Observer, Probe};
 use bearward_secrets::{SecretError, SecretRef, Secrets};
 use bearward_supply::{
     ClientCredentials, Credential, CredentialSource, Failure, Handle, TenantSigner, TokenManager,
 };
-use bearward_token::Clock;
+use bearward_token::{Clock, Issuer};
 
 use crate::config::settings::{
     GuardSettings, IssuerSettings, KeysFrom, ListenAddress, ProviderSettings, Settings,
@@ -107,7 +107,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn provider(&self, provider: &ProviderSettings) -> Result<Arc<Provider>, ComposeError> {
         let grant = ClientCredentials {
-            issuer: provider.authority.clone(),
+            metadata: self.metadata(&provider.authority),
             token_endpoint: provider.token_endpoint.clone(),
             client: provider.client_id.clone(),
             auth: provider.client_auth,
@@ -118,7 +118,6 @@ impl Builder<'_> {
             audience: provider.audience.clone(),
             resource: provider.resource.clone(),
             scopes: provider.scopes.clone(),
-            discovery: Discovery::new(self.fetch.clone()),
             fetch: self.fetch.clone(),
             clock: self.around.clock.clone(),
         };
@@ -192,11 +191,9 @@ impl Builder<'_> {
 
     fn issuer(&self, issuer: &IssuerSettings) -> TrustedIssuer {
         let loader: Arc<dyn KeyLoader> = match &issuer.keys {
-            KeysFrom::Discovery => Arc::new(Discovered {
-                issuer: issuer.issuer.clone(),
-                discovery: Discovery::new(self.fetch.clone()),
-                fetch: self.fetch.clone(),
-            }),
+            KeysFrom::Discovery => {
+                Arc::new(Discovered { metadata: self.metadata(&issuer.issuer), fetch: self.fetch.clone() })
+            }
             KeysFrom::Url(url) => Arc::new(FromUrl { url: url.clone(), fetch: self.fetch.clone() }),
             KeysFrom::File(path) => Arc::new(FromFile { path: path.clone() }),
         };
@@ -210,6 +207,11 @@ impl Builder<'_> {
                 tenant_claim: issuer.tenant_claim.clone(),
             },
         }
+    }
+
+    fn metadata(&self, issuer: &Issuer) -> KnownMetadata {
+        let clock = &self.around.clock;
+        KnownMetadata::new(issuer.clone(), Discovery::new(self.fetch.clone(), clock.clone()), clock.clone())
     }
 
     fn egress(&self, providers: &[Arc<Provider>]) -> Egress {

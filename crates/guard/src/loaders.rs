@@ -3,20 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bearward_issuer::{Discovery, Fetch};
-use bearward_token::{Endpoint, Issuer};
+use bearward_issuer::{Fetch, KnownMetadata};
+use bearward_token::Endpoint;
 
 use crate::key_source::{KeyLoader, LoadError, LoadedKeys, Loading};
 use crate::keys::KeySet;
 
-/// By discovery (RFC 8414): the issuer's metadata says where its keys are. Asked anew every time, so that
-/// an issuer may move them.
+/// By discovery (RFC 8414): the issuer's metadata says where its keys are, now and then anew, so that an
+/// issuer may move them.
 #[derive(Debug)]
 pub struct Discovered {
-    /// The issuer.
-    pub issuer: Issuer,
-    /// Finds its metadata.
-    pub discovery: Discovery,
+    /// The issuer's metadata.
+    pub metadata: KnownMetadata,
     /// Fetches its keys.
     pub fetch: Arc<dyn Fetch>,
 }
@@ -40,9 +38,9 @@ pub struct FromFile {
 impl KeyLoader for Discovered {
     fn load(&self) -> Loading<'_> {
         Box::pin(async {
-            let metadata = self.discovery.metadata(&self.issuer).await.map_err(explained)?;
+            let metadata = self.metadata.get().await.map_err(explained)?;
             let url = metadata.needs_jwks_uri().map_err(explained)?;
-            fetch_keys(&*self.fetch, url).await
+            fetch_keys(&*self.fetch, url).await.inspect_err(|_| self.metadata.doubt())
         })
     }
 }

@@ -1,8 +1,9 @@
 //! Finds an authorization server's metadata by its issuer (RFC 8414 §3, SPEC CL-1).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bearward_token::{Endpoint, Issuer, PlaceError};
+use bearward_token::{Clock, Endpoint, Issuer, PlaceError};
 use http::StatusCode;
 
 use crate::fetch::{Fetch, FetchError};
@@ -12,6 +13,7 @@ use crate::metadata::{Metadata, MetadataError};
 #[derive(Debug, Clone)]
 pub struct Discovery {
     fetch: Arc<dyn Fetch>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Why there is no metadata.
@@ -27,6 +29,8 @@ pub enum DiscoveryError {
         url: String,
         /// Its answer.
         status: StatusCode,
+        /// What it asked us to wait.
+        retry_after: Option<Duration>,
     },
     /// A document came that cannot be used. No other address is tried: the server has spoken.
     #[error("the metadata at {url} cannot be used: {source}")]
@@ -41,10 +45,22 @@ pub enum DiscoveryError {
     Issuer(#[from] PlaceError),
 }
 
+impl DiscoveryError {
+    /// True when trying again later may help by itself. A document that is no JSON may be half an answer or a
+    /// proxy's page; one that is, and cannot be used, stays as it is until somebody changes it.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Fetch(_) | Self::Status { .. } => true,
+            Self::Metadata { source, .. } => *source == MetadataError::NotMetadata,
+            Self::Issuer(_) => false,
+        }
+    }
+}
+
 impl Discovery {
-    /// Discovery over this network.
-    pub fn new(fetch: Arc<dyn Fetch>) -> Self {
-        Self { fetch }
+    /// Discovery over this network. The clock reads dates in `Retry-After`.
+    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
+        Self { fetch, clock }
     }
 
     /// Asks the issuer's well-known addresses in SPEC CL-1's order; the first that has a document decides.
@@ -61,8 +77,8 @@ impl Discovery {
                 return Metadata::parse(issuer, &answer.body)
                     .map_err(|source| DiscoveryError::Metadata { url, source });
             }
-            let status = answer.status;
-            let failed = DiscoveryError::Status { url, status };
+            let (status, retry_after) = (answer.status, answer.retry_after(self.clock.unix_ms()));
+            let failed = DiscoveryError::Status { url, status, retry_after };
             if !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS {
                 return Err(failed);
             }

@@ -6,9 +6,11 @@
 pub mod discovery;
 pub mod fetch;
 pub mod http_fetch;
+pub mod known_metadata;
 pub mod metadata;
 
 pub use discovery::{Discovery, DiscoveryError};
 pub use fetch::{Fetch, FetchError, Fetched, Form};
 pub use http_fetch::HttpFetch;
+pub use known_metadata::KnownMetadata;
 pub use metadata::{Metadata, MetadataError};

@@ -55,6 +55,14 @@ impl CredentialSource for FixedCredential {
 }
 
 impl ClientAuth {
+    /// The registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SecretBasic => "client_secret_basic",
+            Self::SecretPost => "client_secret_post",
+        }
+    }
+
     /// Puts the proof onto a request.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bearward_issuer::{Discovery, Fetch, Form};
-use bearward_token::{Clock, Endpoint, Fingerprint, Issuer, ScopeSet};
+use bearward_issuer::{Fetch, Form, KnownMetadata};
+use bearward_token::{Clock, Endpoint, Fingerprint, ScopeSet};
 
 use crate::client_auth::{ClientAuth, SharedCredential};
 use crate::error::Failure;
@@ -17,8 +17,8 @@ pub const NAME: &str = "client_credentials";
 /// One machine's token at one authorization server.
 #[derive(Debug)]
 pub struct ClientCredentials {
-    /// Who issues it.
-    pub issuer: Issuer,
+    /// Who issues it, and what is known of them.
+    pub metadata: KnownMetadata,
     /// Where; discovered when left out.
     pub token_endpoint: Option<Endpoint>,
     /// `client_id`.
@@ -33,8 +33,6 @@ pub struct ClientCredentials {
     pub resource: Option<String>,
     /// `scope`; empty: what the server gives by itself.
     pub scopes: ScopeSet,
-    /// Finds the endpoint.
-    pub discovery: Discovery,
     /// Sends.
     pub fetch: Arc<dyn Fetch>,
     /// For dates in `Retry-After`.
@@ -42,12 +40,15 @@ pub struct ClientCredentials {
 }
 
 impl ClientCredentials {
-    /// What its tokens depend on. The credential is not part of it: a new secret gets the same token.
+    /// What its tokens depend on.
     pub fn key(&self) -> TokenKey {
         TokenKey {
             tenant: None,
-            issuer: self.issuer.clone(),
+            issuer: self.metadata.issuer().clone(),
             client: self.client.clone(),
+            client_auth: self.auth.name(),
+            credential: self.credential.current().ok().map(|credential| credential.version()),
+            token_endpoint: self.token_endpoint.as_ref().map(ToString::to_string),
             grant: NAME,
             subject_token: None,
             scopes: self.scopes.clone(),
@@ -69,16 +70,19 @@ impl ClientCredentials {
             form.fields.push(("scope", self.scopes.to_string()));
         }
         self.auth.sign(&mut form, &self.client, &credential)?;
-        let answer = self.fetch.post(&endpoint, form).await?;
-        token_response::read(&answer, self.clock.unix_ms())
+        let granted = match self.fetch.post(&endpoint, form).await {
+            Ok(answer) => token_response::read(&answer, self.clock.unix_ms()),
+            Err(error) => Err(error.into()),
+        };
+        // The endpoint may have moved.
+        granted.inspect_err(|_| self.metadata.doubt())
     }
 
-    /// Asked for every request: a token is fetched a few times a day, and an issuer may move its endpoint.
     async fn discover(&self) -> Result<Endpoint, Failure> {
-        let metadata = self.discovery.metadata(&self.issuer).await?;
+        let metadata = self.metadata.get().await?;
         let endpoint = metadata.needs_token_endpoint().cloned();
         endpoint.map_err(|source| {
-            let url = self.issuer.to_string();
+            let url = self.metadata.issuer().to_string();
             Failure::Discovery(bearward_issuer::DiscoveryError::Metadata { url, source })
         })
     }

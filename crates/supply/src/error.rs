@@ -58,6 +58,15 @@ pub enum Failure {
         /// Why, without the credential.
         reason: String,
     },
+    /// It asked for a pause, which is not over.
+    #[error("the authorization server asked to be left alone for a while")]
+    Paused {
+        /// What is left of it.
+        left: Duration,
+    },
+    /// The grant itself failed in a way that nobody foresaw.
+    #[error("getting the token failed by a fault of Bearward's own: please report it")]
+    Fault,
     /// Many failures in a row: the server is left alone for a while.
     #[error("the authorization server failed {failures} times in a row and is left alone for a moment")]
     BreakerOpen {
@@ -76,22 +85,27 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// True when trying again later may help by itself; such failures count for the breaker (HARD 16).
+    /// True when trying again later may help by itself.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Unavailable { .. } | Self::BadResponse { .. } => true,
-            Self::Discovery(error) => {
-                matches!(error, DiscoveryError::Fetch(_) | DiscoveryError::Status { .. })
-            }
-            Self::RateLimited { .. } => true,
+            Self::Discovery(error) => error.is_passing(),
+            Self::RateLimited { .. } | Self::Paused { .. } | Self::BreakerOpen { .. } => true,
             _ => false,
         }
+    }
+
+    /// True when it says that the server is broken or out of reach (HARD 16).
+    pub(crate) fn counts_for_breaker(&self) -> bool {
+        self.is_passing()
+            && !matches!(self, Self::RateLimited { .. } | Self::Paused { .. } | Self::BreakerOpen { .. })
     }
 
     /// What the server asked us to wait.
     pub fn asked_pause(&self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after, .. } | Self::RateLimited { retry_after } => *retry_after,
+            Self::Discovery(DiscoveryError::Status { retry_after, .. }) => *retry_after,
             _ => None,
         }
     }
@@ -107,6 +121,8 @@ impl Failure {
             Self::BadResponse { .. } => "bad_response",
             Self::Refused { .. } => "refused",
             Self::Credential { .. } => "credential",
+            Self::Paused { .. } => "paused",
+            Self::Fault => "fault",
             Self::BreakerOpen { .. } => "breaker_open",
             Self::Deadline { .. } => "deadline",
             Self::Stopped => "stopped",

@@ -21,8 +21,12 @@ pub struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Passing failures in a row.
     failures: u32,
-    closed_until: Duration,
+    /// The breaker's own pause.
+    open_until: Duration,
+    /// What the server asked for. A success does not end it: another request may have been let through before.
+    asked_until: Duration,
     is_probing: bool,
 }
 
@@ -35,11 +39,28 @@ pub struct Pass<'a> {
 
 /// The gate is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closed {
-    /// For so long.
-    pub left: Duration,
-    /// After so many failures; below [`BREAKER_THRESHOLD`] it is the server's own wish.
-    pub failures: u32,
+pub enum Closed {
+    /// The server asked for a pause.
+    Asked {
+        /// What is left of it.
+        left: Duration,
+    },
+    /// The breaker is open, or waits for its probe's answer.
+    Open {
+        /// For so long.
+        left: Duration,
+        /// After so many failures.
+        failures: u32,
+    },
+}
+
+impl Closed {
+    /// How long to wait.
+    pub fn left(self) -> Duration {
+        match self {
+            Self::Asked { left } | Self::Open { left, .. } => left,
+        }
+    }
 }
 
 impl Gate {
@@ -49,13 +70,17 @@ impl Gate {
     /// How long to wait.
     pub fn pass(&self, now: Duration) -> Result<Pass<'_>, Closed> {
         let mut state = self.state();
-        let left = state.closed_until.saturating_sub(now);
+        let left = state.asked_until.saturating_sub(now);
         if !left.is_zero() {
-            return Err(Closed { left, failures: state.failures });
+            return Err(Closed::Asked { left });
         }
-        if state.failures >= BREAKER_THRESHOLD {
+        let (failures, left) = (state.failures, state.open_until.saturating_sub(now));
+        if failures >= BREAKER_THRESHOLD {
+            if !left.is_zero() {
+                return Err(Closed::Open { left, failures });
+            }
             if state.is_probing {
-                return Err(Closed { left: Duration::from_secs(1), failures: state.failures });
+                return Err(Closed::Open { left: Duration::from_secs(1), failures });
             }
             state.is_probing = true;
         }
@@ -75,24 +100,25 @@ impl Gate {
 impl Pass<'_> {
     /// The request was answered with a token.
     pub fn succeeded(self) {
-        let mut state = self.gate.state();
-        state.failures = 0;
-        state.closed_until = Duration::ZERO;
+        self.gate.state().failures = 0;
     }
 
     /// The request failed at `now`.
     pub fn failed(self, failure: &Failure, now: Duration) {
         let mut state = self.gate.state();
         if let Some(pause) = failure.asked_pause() {
-            state.closed_until = state.closed_until.max(now + pause.min(LONGEST_RETRY_AFTER));
+            state.asked_until = state.asked_until.max(now + pause.min(LONGEST_RETRY_AFTER));
         }
-        // A server that says 429 works; it must not be taken for a broken one.
-        if !failure.is_passing() || matches!(failure, Failure::RateLimited { .. }) {
+        // A server that refuses or says 429 works; it must not be taken for a broken one.
+        if matches!(failure, Failure::Refused { .. } | Failure::RateLimited { .. }) {
+            state.failures = 0;
+        }
+        if !failure.counts_for_breaker() {
             return;
         }
         state.failures = state.failures.saturating_add(1);
         if state.failures >= BREAKER_THRESHOLD {
-            state.closed_until = state.closed_until.max(now + BREAKER_PAUSE);
+            state.open_until = state.open_until.max(now + BREAKER_PAUSE);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::lifetime::clamp_min_ttl;
 /// Hands out one key's token. Cheap to clone; clones share the token.
 #[derive(Debug, Clone)]
 pub struct Handle {
+    name: Arc<str>,
     entry: Arc<Entry>,
 }
 
@@ -80,8 +81,8 @@ impl Supplied {
 }
 
 impl Handle {
-    pub(crate) fn new(entry: Arc<Entry>) -> Self {
-        Self { entry }
+    pub(crate) fn new(name: Arc<str>, entry: Arc<Entry>) -> Self {
+        Self { name, entry }
     }
 
     /// A token that is alive. Fresh: at once, without a lock. In the soft window: at once, and a refresh
@@ -98,7 +99,7 @@ impl Handle {
                 // Whether it starts one or one is under way: this caller has its token.
                 let _ = entry.claim();
             }
-            entry.observer.emit(Event::TokenStoreHit { provider: entry.name.clone() });
+            entry.observer.emit(Event::TokenStoreHit { provider: self.name.clone() });
             return Ok(Supplied { held });
         }
         self.wait(wanted, None).await.and_then(|found| found.ok_or_else(|| entry.last_error()))
@@ -137,7 +138,7 @@ impl Handle {
 
     /// Whose token it is.
     pub fn name(&self) -> &Arc<str> {
-        &self.entry.name
+        &self.name
     }
 
     async fn wait(
@@ -177,7 +178,7 @@ impl Handle {
 
 impl Probe for Handle {
     fn name(&self) -> String {
-        format!("provider {}", self.entry.name)
+        format!("provider {}", self.name)
     }
 
     fn condition(&self) -> Condition {

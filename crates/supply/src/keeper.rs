@@ -8,6 +8,7 @@
 //! Without a usable token a flight retries by itself for up to 15 s before it tells its callers; with one,
 //! nobody waits, and each failure is followed by a rest.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,11 +17,12 @@ use bearward_issuer::FetchError;
 use bearward_observe::{Event, Observer};
 use bearward_token::expiry::Moment;
 use bearward_token::{Clock, Fingerprint};
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use crate::error::{Failure, SupplyError};
-use crate::gate::{BREAKER_THRESHOLD, Gate, LONGEST_RETRY_AFTER};
+use crate::gate::{Closed, Gate, LONGEST_RETRY_AFTER};
 use crate::grant::{Grant, Granted};
 use crate::handle::Held;
 use crate::lifetime::{floor, refresh_lead};
@@ -37,6 +39,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// Between two requests that succeeded, whatever the lifetimes (HARD 8).
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
+const DEAD_ON_ARRIVAL: &str =
+    "its token was as good as expired when it arrived: the server is slower than its tokens live";
 /// Between two forced refreshes (HARD 15).
 pub(crate) const FORCE_COOLDOWN: Duration = Duration::from_secs(30);
 
@@ -65,6 +69,8 @@ struct State {
     /// No request before this.
     not_before: Duration,
     last_forced: Option<Duration>,
+    /// When somebody last looked whether a refused credential was replaced.
+    looked_at: Option<Duration>,
     keeper: Option<AbortHandle>,
     is_stopped: bool,
     random: fastrand::Rng,
@@ -91,6 +97,8 @@ pub(crate) enum Claim {
 struct Rest {
     failure: Failure,
     pause: Duration,
+    /// The version of the credential that it was made with.
+    credential: Option<Fingerprint>,
 }
 
 impl Entry {
@@ -108,6 +116,7 @@ impl Entry {
             failed: None,
             not_before: Duration::ZERO,
             last_forced: None,
+            looked_at: None,
             keeper: None,
             is_stopped: false,
             random,
@@ -133,20 +142,37 @@ impl Entry {
 
     /// Asks for a flight, unless the last one failed a moment ago.
     pub(crate) fn claim(self: &Arc<Self>) -> Claim {
+        let is_replaced = self.is_refused_credential_replaced();
         let mut state = self.state();
         if state.is_fetching {
             return Claim::Fetching;
         }
-        if let Some(failed) = state.failed.clone() {
+        if let Some(failed) = state.failed.clone().filter(|_| !is_replaced) {
             let left = failed.until.saturating_sub(self.clock.monotonic());
-            // A refused credential that has been replaced is tried at once.
-            let is_replaced =
-                !failed.failure.is_passing() && failed.credential != self.grant.credential_version();
-            if !left.is_zero() && !is_replaced {
+            if !left.is_zero() {
                 return Claim::Failing(SupplyError { failure: failed.failure, retry_after: Some(left) });
             }
         }
         self.begin(&mut state)
+    }
+
+    /// A refused credential that has been replaced is tried at once. Reading it may touch a file, so that is
+    /// done without the lock, and at most once a second.
+    fn is_refused_credential_replaced(&self) -> bool {
+        let refused = {
+            let now = self.clock.monotonic();
+            let mut state = self.state();
+            let Some(failed) = state.failed.as_ref().filter(|failed| !failed.failure.is_passing()) else {
+                return false;
+            };
+            let credential = failed.credential.clone();
+            if state.looked_at.is_some_and(|last| now < last + MIN_INTERVAL) {
+                return false;
+            }
+            state.looked_at = Some(now);
+            credential
+        };
+        refused != self.grant.credential_version()
     }
 
     /// Asks for a flight although there is a token, at most one per cooldown.
@@ -197,7 +223,7 @@ impl Entry {
             return Claim::Failing(SupplyError { failure: Arc::new(Failure::Stopped), retry_after: None });
         }
         state.is_fetching = true;
-        if state.keeper.is_none() {
+        if state.keeper.as_ref().is_none_or(AbortHandle::is_finished) {
             state.keeper = Some(tokio::spawn(keep(self.clone())).abort_handle());
         } else {
             self.wanted.notify_one();
@@ -225,37 +251,45 @@ impl Entry {
 
     async fn attempt(&self) -> Result<Held, Rest> {
         let pass = self.gate.pass(self.clock.monotonic()).map_err(|closed| Rest {
-            failure: match closed.failures {
-                failures if failures >= BREAKER_THRESHOLD => Failure::BreakerOpen { failures },
-                _ => Failure::RateLimited { retry_after: Some(closed.left) },
+            failure: match closed {
+                Closed::Open { failures, .. } => Failure::BreakerOpen { failures },
+                Closed::Asked { left } => Failure::Paused { left },
             },
-            pause: closed.left,
+            pause: closed.left(),
+            credential: None,
         })?;
+        let credential = self.grant.credential_version();
         let sent = Moment::now(&*self.clock);
         let started = self.clock.monotonic();
+        // A grant that panics must not take the task along: nothing would ever be fetched again (HARD 7).
+        let request = AssertUnwindSafe(async { self.grant.request().await }).catch_unwind();
         let outcome = tokio::select! {
-            outcome = self.grant.request() => outcome,
+            outcome = request => outcome.unwrap_or(Err(Failure::Fault)),
             () = self.clock.sleep(ATTEMPT) => Err(Failure::Unreachable(FetchError::Timeout {
                 url: "the authorization server".into(),
                 after: ATTEMPT,
             })),
         };
+        let outcome = outcome.map(|granted| self.hold(granted, sent)).and_then(|held| {
+            let is_dead = held.usable_until.is_past(&*self.clock);
+            if is_dead { Err(Failure::BadResponse { reason: DEAD_ON_ARRIVAL }) } else { Ok(held) }
+        });
         let now = self.clock.monotonic();
         self.observer.emit(Event::TokenFetched {
             provider: self.name.clone(),
             failure: outcome.as_ref().err().map(Failure::outcome),
             took: now.saturating_sub(started),
-            lifetime: outcome.as_ref().ok().map(|granted| granted.lifetime),
+            lifetime: outcome.as_ref().ok().map(|held| held.lifetime),
         });
         match outcome {
-            Ok(granted) => {
+            Ok(held) => {
                 pass.succeeded();
-                Ok(self.hold(granted, sent))
+                Ok(held)
             }
             Err(failure) => {
                 pass.failed(&failure, now);
                 let pause = self.pause_after(&failure);
-                Err(Rest { failure, pause })
+                Err(Rest { failure, pause, credential })
             }
         }
     }
@@ -298,9 +332,8 @@ impl Entry {
                 state.is_fetching = false;
                 rest.max(MIN_INTERVAL)
             }
-            Err(Rest { failure, pause }) => {
+            Err(Rest { failure, pause, credential }) => {
                 tracing::warn!(provider = %self.name, %failure, retry_ms = pause.as_millis() as u64, "token not refreshed");
-                let credential = self.grant.credential_version();
                 let mut state = self.state();
                 state.failed = Some(Failed { failure: Arc::new(failure), until: now + pause, credential });
                 state.is_fetching = false;

@@ -13,6 +13,12 @@ pub struct TokenKey {
     pub issuer: Issuer,
     /// `client_id`.
     pub client: String,
+    /// How the client proves itself.
+    pub client_auth: &'static str,
+    /// With which version of its credential, when the key was made. A later version serves the same entry.
+    pub credential: Option<Fingerprint>,
+    /// Where, if that is configured and not discovered.
+    pub token_endpoint: Option<String>,
     /// The grant's name.
     pub grant: &'static str,
     /// Hash of the subject token that is exchanged, if one is.
@@ -46,6 +52,9 @@ impl TokenKey {
             self.tenant.as_deref().map(str::as_bytes),
             Some(self.issuer.as_str().as_bytes()),
             Some(self.client.as_bytes()),
+            Some(self.client_auth.as_bytes()),
+            self.credential.as_ref().map(|version| version.as_bytes().as_slice()),
+            self.token_endpoint.as_deref().map(str::as_bytes),
             Some(self.grant.as_bytes()),
             self.subject_token.as_ref().map(|hash| hash.as_bytes().as_slice()),
             self.audience.as_deref().map(str::as_bytes),

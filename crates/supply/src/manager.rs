@@ -35,8 +35,8 @@ impl TokenManager {
         Self { clock, observer, inner: Mutex::new(inner) }
     }
 
-    /// The handle for a key. Asked for again, the same entry: equal keys share token and flight, and
-    /// `name` and `grant` of the first one stay.
+    /// The handle for a key, under a name of its own. Asked for again, the same entry: equal keys share token
+    /// and flight, and `grant` of the first one stays; its name is the one that fetches are counted under.
     pub fn handle(&self, name: &str, key: &TokenKey, grant: Arc<dyn Grant>) -> Handle {
         let mut inner = self.inner();
         let gate = inner.gates.entry((key.issuer.clone(), key.client.clone())).or_default().clone();
@@ -44,7 +44,7 @@ impl TokenManager {
         let entry = inner.entries.entry(key.digest()).or_insert_with(|| {
             Arc::new(Entry::new(name.into(), grant, gate, self.clock.clone(), self.observer.clone(), random))
         });
-        Handle::new(entry.clone())
+        Handle::new(name.into(), entry.clone())
     }
 
     /// Ends all tasks. Callers that wait get [`crate::Failure::Stopped`].

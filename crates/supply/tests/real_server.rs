@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_issuer::{Discovery, HttpFetch};
+use bearward_issuer::{Discovery, HttpFetch, KnownMetadata};
 use bearward_observe::Observer;
 use bearward_supply::{ClientAuth, ClientCredentials, Failure, FixedCredential, Grant, TokenManager, Wanted};
 use bearward_testbed::AuthorizationServer;
@@ -27,8 +27,10 @@ async fn server() -> AuthorizationServer {
 
 fn client(server: &AuthorizationServer, id: &str, auth: ClientAuth) -> ClientCredentials {
     let fetch = Arc::new(HttpFetch::with_timeout(Duration::from_millis(500)).unwrap());
+    let clock = Arc::new(SystemClock::new());
+    let discovery = Discovery::new(fetch.clone(), clock.clone());
     ClientCredentials {
-        issuer: server.issuer().parse().unwrap(),
+        metadata: KnownMetadata::new(server.issuer().parse().unwrap(), discovery, clock.clone()),
         token_endpoint: None,
         client: id.into(),
         auth,
@@ -36,9 +38,8 @@ fn client(server: &AuthorizationServer, id: &str, auth: ClientAuth) -> ClientCre
         audience: None,
         resource: Some(API.into()),
         scopes: "read write".split(' ').map(|scope| scope.parse().unwrap()).collect(),
-        discovery: Discovery::new(fetch.clone()),
         fetch,
-        clock: Arc::new(SystemClock::new()),
+        clock,
     }
 }
 
@@ -85,7 +86,6 @@ async fn what_the_server_refuses_for_good_is_told_by_its_code() {
 #[tokio::test]
 async fn each_bad_day_is_a_passing_failure_of_its_own_kind_and_the_next_day_is_good() {
     let server = server().await;
-    let client = basic(&server);
     let status = |status, retry_after: Option<&str>| Fault::Status {
         status,
         body: "{}".into(),
@@ -107,6 +107,7 @@ async fn each_bad_day_is_a_passing_failure_of_its_own_kind_and_the_next_day_is_g
     ] {
         // Every address of the metadata, since discovery goes on to the next one.
         server.faults().always(place, fault.clone());
+        let client = basic(&server);
         let failure = client.request().await.unwrap_err();
         assert_eq!(failure.outcome(), outcome, "{fault:?}: {failure}");
         assert!(failure.is_passing(), "{fault:?}: {failure}");
@@ -126,6 +127,17 @@ async fn an_issuer_that_names_another_in_its_metadata_gets_no_secret() {
     let failure = basic(&server).request().await.unwrap_err();
     assert_eq!((failure.outcome(), failure.is_passing()), ("discovery", false), "{failure}");
     assert_eq!(server.counts().snapshot().at(Place::Token), 0);
+}
+
+#[tokio::test]
+async fn metadata_that_is_down_does_not_keep_a_known_server_from_issuing() {
+    let server = server().await;
+    let client = basic(&server);
+    assert!(client.request().await.is_ok());
+    server.faults().always(Place::Metadata, Fault::Reset);
+    server.faults().next(Place::Token, 1, Fault::Reset);
+    assert_eq!(client.request().await.unwrap_err().outcome(), "unreachable");
+    assert!(client.request().await.is_ok());
 }
 
 // HARD 9

@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use bearward_token::SystemClock;
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -34,7 +35,8 @@ async fn discover(
     answers: &[(&'static str, u16, &'static str)],
 ) -> (Result<Metadata, DiscoveryError>, Vec<String>) {
     let table = Arc::new(Table { answers: answers.to_vec(), asked: Mutex::default() });
-    let found = Discovery::new(table.clone()).metadata(&issuer.parse().unwrap()).await;
+    let found =
+        Discovery::new(table.clone(), Arc::new(SystemClock::new())).metadata(&issuer.parse().unwrap()).await;
     let asked = table.asked.lock().unwrap().clone();
     (found, asked)
 }

@@ -14,7 +14,7 @@ fn the_breaker_opens_after_five_failures_and_lets_one_probe_through() {
         assert!(!gate.is_open());
         gate.pass(S).unwrap().failed(&broken(), S);
     }
-    assert_eq!(gate.pass(S).unwrap_err(), Closed { left: BREAKER_PAUSE, failures: 5 });
+    assert_eq!(gate.pass(S).unwrap_err(), Closed::Open { left: BREAKER_PAUSE, failures: 5 });
 
     let later = S + BREAKER_PAUSE;
     let probe = gate.pass(later).unwrap();
@@ -46,8 +46,38 @@ fn refusals_do_not_trip_the_breaker_and_retry_after_is_kept_up_to_an_hour() {
 
     let limited = |seconds| Failure::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
     gate.pass(S).unwrap().failed(&limited(60), S);
-    assert_eq!(gate.pass(S * 2).unwrap_err().left, Duration::from_secs(59));
+    assert_eq!(gate.pass(S * 2).unwrap_err().left(), Duration::from_secs(59));
     gate.pass(S * 61).unwrap().failed(&limited(1_000_000), S * 61);
-    assert_eq!(gate.pass(S * 61).unwrap_err().left, LONGEST_RETRY_AFTER);
+    assert_eq!(gate.pass(S * 61).unwrap_err().left(), LONGEST_RETRY_AFTER);
     assert!(!gate.is_open());
+}
+
+// HARD 16
+#[test]
+fn a_success_elsewhere_does_not_end_the_pause_that_the_server_asked_for() {
+    let gate = Gate::default();
+    let (slow, limited) = (gate.pass(S).unwrap(), gate.pass(S).unwrap());
+    limited.failed(&Failure::RateLimited { retry_after: Some(S * 60) }, S);
+    slow.succeeded();
+    assert_eq!(gate.pass(S).unwrap_err(), Closed::Asked { left: S * 60 });
+}
+
+// HARD 16
+#[test]
+fn failures_count_only_in_a_row_and_a_server_that_refuses_or_limits_is_alive() {
+    let alive = [
+        Failure::Refused { code: "invalid_client".into(), advice: "" },
+        Failure::RateLimited { retry_after: None },
+    ];
+    for answer in alive {
+        let gate = Gate::default();
+        for _ in 0..10 {
+            (0..4).for_each(|_| gate.pass(S).unwrap().failed(&broken(), S));
+            gate.pass(S).unwrap().failed(&answer, S);
+        }
+        assert!(!gate.is_open());
+        (0..5).for_each(|_| gate.pass(S).unwrap().failed(&broken(), S));
+        gate.pass(S + BREAKER_PAUSE).unwrap().failed(&answer, S + BREAKER_PAUSE);
+        assert!(!gate.is_open(), "the probe was answered");
+    }
 }

@@ -110,6 +110,9 @@ fn key(audience: &str) -> TokenKey {
         tenant: None,
         issuer: "https://as.example".parse().unwrap(),
         client: "gateway".into(),
+        client_auth: "client_secret_basic",
+        credential: None,
+        token_endpoint: None,
         grant: "client_credentials",
         subject_token: None,
         scopes: Default::default(),
@@ -292,7 +295,7 @@ async fn a_cold_flight_retries_passing_failures_by_itself() {
 
 // HARD 7
 #[tokio::test]
-async fn a_refusal_is_told_at_once_and_a_new_secret_is_tried_without_waiting() {
+async fn a_refusal_is_told_at_once_and_a_new_secret_is_tried_within_a_second() {
     let scene = Scene::new();
     scene.script.fail_always(Some(refused()));
     let error = scene.try_token().await.unwrap_err();
@@ -304,6 +307,7 @@ async fn a_refusal_is_told_at_once_and_a_new_secret_is_tried_without_waiting() {
 
     scene.script.fail_always(None);
     *scene.script.version.lock().unwrap() = 1;
+    scene.clock.advance(S);
     assert_eq!(scene.token().await, "token-2");
 }
 
@@ -471,4 +475,66 @@ async fn nothing_shows_a_token() {
     let header = supplied.authorization(&*scene.clock).unwrap();
     let shown = format!("{supplied:?} {:?} {header:?} {:?}", scene.handle, scene.manager);
     assert!(!shown.contains("token-1"), "{shown}");
+}
+
+// HARD 7
+#[tokio::test]
+async fn a_grant_that_panics_is_a_failure_and_not_the_end_of_refreshing() {
+    #[derive(Debug, Default)]
+    struct Faulty(AtomicU64);
+    impl Grant for Faulty {
+        fn request(&self) -> Requesting<'_> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => panic!("nobody foresaw this"),
+                1 => Box::pin(async { panic!("nor this") }),
+                _ => Box::pin(async {
+                    Ok(Granted { access_token: AccessToken::new("token"), lifetime: LIFE })
+                }),
+            }
+        }
+        fn credential_version(&self) -> Option<Fingerprint> {
+            None
+        }
+    }
+    let scene = Scene::new();
+    let handle = scene.manager.handle("faulty", &key("faulty"), Arc::new(Faulty::default()));
+    for _ in 0..2 {
+        let error = handle.ensure_access(&Wanted::default()).await.unwrap_err();
+        assert_eq!((error.failure.outcome(), error.retry_after), ("fault", Some(REFUSED_PAUSE)));
+        scene.pass(REFUSED_PAUSE).await;
+    }
+    assert_eq!(handle.ensure_access(&Wanted::default()).await.unwrap().token().expose(), "token");
+}
+
+// HARD 8
+#[tokio::test]
+async fn a_token_that_is_dead_when_it_arrives_is_a_failure_that_says_so_and_when_to_come_back() {
+    let scene = Scene::new();
+    let hold = Arc::new(Notify::new());
+    *scene.script.hold.lock().unwrap() = Some(hold.clone());
+    scene.script.then(Ok(("short", S)));
+    scene.script.fail_always(Some(refused()));
+    let caller = tokio::spawn({
+        let handle = scene.handle.clone();
+        async move { handle.ensure_access(&Wanted::default()).await }
+    });
+    settle().await;
+    scene.clock.advance(S * 2);
+    *scene.script.hold.lock().unwrap() = None;
+    hold.notify_one();
+    scene.pass(S * 2).await;
+    let error = caller.await.unwrap().unwrap_err();
+    assert!(error.retry_after.is_some(), "{error}");
+    assert_eq!(scene.script.asked(), 2, "tried again before it told");
+    assert_ne!(*error.failure, Failure::Stopped);
+}
+
+#[tokio::test]
+async fn two_names_for_one_token_share_it_and_each_keeps_its_own_name() {
+    let scene = Scene::new();
+    let other = scene.manager.handle("other", &key("notes"), scene.script.clone());
+    assert_eq!(other.ensure_access(&Wanted::default()).await.unwrap().token().expose(), scene.token().await);
+    assert_eq!(scene.script.asked(), 1);
+    assert_eq!((&**scene.handle.name(), &**other.name()), ("notes", "other"));
+    assert_eq!(Probe::name(&other), "provider other");
 }

@@ -7,6 +7,9 @@ fn key(client: &str, audience: Option<&str>, resource: Option<&str>, scopes: &st
         tenant: None,
         issuer: "https://as.example".parse().unwrap(),
         client: client.into(),
+        client_auth: "client_secret_basic",
+        credential: None,
+        token_endpoint: None,
         grant: "client_credentials",
         subject_token: None,
         scopes: scopes.parse().unwrap(),
@@ -24,6 +27,18 @@ fn parts_cannot_flow_into_each_other_and_order_of_scopes_does_not_matter() {
     assert_ne!(key("a", None, None, "x y").digest(), key("a", None, None, "x:y").digest());
     assert_eq!(key("a", None, None, "x y").digest(), key("a", None, None, "y x").digest());
     assert_ne!(key("a", None, None, "X").digest(), key("a", None, None, "x").digest());
+}
+
+// HARD 3
+#[test]
+fn a_token_that_is_had_in_another_way_is_another_token() {
+    let plain = key("a", None, None, "");
+    let posted = TokenKey { client_auth: "client_secret_post", ..plain.clone() };
+    let elsewhere = TokenKey { token_endpoint: Some("https://as.example/token".into()), ..plain.clone() };
+    let other_secret = TokenKey { credential: Some(Fingerprint::of("secret")), ..plain.clone() };
+    for other in [posted, elsewhere, other_secret] {
+        assert_ne!(plain.digest(), other.digest(), "{other:?}");
+    }
 }
 
 fn any_key() -> impl Strategy<Value = TokenKey> {
