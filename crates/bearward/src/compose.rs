@@ -1,5 +1,7 @@
 //! Builds the services out of settings: the one place where they meet.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bearward_console::Console;
@@ -84,7 +86,8 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
     };
     let manager = Arc::new(TokenManager::new(around.clock.clone(), around.observer.clone(), around.seed));
     let health = Health::default();
-    let builder = Builder { settings, around, fetch, forwarder, manager, health };
+    let keys = RefCell::default();
+    let builder = Builder { settings, around, fetch, forwarder, manager, health, keys };
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
     let guards = settings.guards.iter().map(|guard| builder.guard(guard, &providers)).collect::<Vec<_>>();
     Ok(Composition {
@@ -102,6 +105,8 @@ struct Builder<'a> {
     forwarder: Forwarder,
     manager: Arc<TokenManager>,
     health: Health,
+    /// Key sources by issuer and place: guards that trust the same share one, and one fetch.
+    keys: RefCell<HashMap<(Issuer, KeysFrom), Arc<KeySource>>>,
 }
 
 impl Builder<'_> {
@@ -163,9 +168,6 @@ impl Builder<'_> {
         let named = |name: &String| providers.iter().find(|provider| *provider.name == **name).cloned();
         let built =
             Arc::new(Guard::new(parts, issuers, self.around.clock.clone(), self.around.observer.clone()));
-        for issuer in built.issuers() {
-            self.health.register(Arc::new(IssuerProbe(issuer.clone())));
-        }
         let server = &self.settings.server;
         let public = server.public_url.iter().chain([&guard.resource]);
         let origins = public.clone().map(|url| url.origin().to_owned()).chain(guard.allowed_origins.clone());
@@ -190,15 +192,8 @@ impl Builder<'_> {
     }
 
     fn issuer(&self, issuer: &IssuerSettings) -> TrustedIssuer {
-        let loader: Arc<dyn KeyLoader> = match &issuer.keys {
-            KeysFrom::Discovery => {
-                Arc::new(Discovered { metadata: self.metadata(&issuer.issuer), fetch: self.fetch.clone() })
-            }
-            KeysFrom::Url(url) => Arc::new(FromUrl { url: url.clone(), fetch: self.fetch.clone() }),
-            KeysFrom::File(path) => Arc::new(FromFile { path: path.clone() }),
-        };
         TrustedIssuer {
-            keys: KeySource::start(issuer.issuer.clone(), loader, self.around.clock.clone()),
+            keys: self.keys(issuer),
             algorithms: issuer.algorithms.clone(),
             expectations: Expectations {
                 audiences: issuer.audiences.clone(),
@@ -207,6 +202,24 @@ impl Builder<'_> {
                 tenant_claim: issuer.tenant_claim.clone(),
             },
         }
+    }
+
+    fn keys(&self, issuer: &IssuerSettings) -> Arc<KeySource> {
+        let place = (issuer.issuer.clone(), issuer.keys.clone());
+        if let Some(keys) = self.keys.borrow().get(&place) {
+            return keys.clone();
+        }
+        let loader: Arc<dyn KeyLoader> = match &issuer.keys {
+            KeysFrom::Discovery => {
+                Arc::new(Discovered { metadata: self.metadata(&issuer.issuer), fetch: self.fetch.clone() })
+            }
+            KeysFrom::Url(url) => Arc::new(FromUrl { url: url.clone(), fetch: self.fetch.clone() }),
+            KeysFrom::File(path) => Arc::new(FromFile { path: path.clone() }),
+        };
+        let keys = Arc::new(KeySource::start(issuer.issuer.clone(), loader, self.around.clock.clone()));
+        self.health.register(Arc::new(IssuerProbe(keys.clone())));
+        self.keys.borrow_mut().insert(place, keys.clone());
+        keys
     }
 
     fn metadata(&self, issuer: &Issuer) -> KnownMetadata {
@@ -247,7 +260,7 @@ impl CredentialSource for ReadEachTime {
 }
 
 /// Readiness of an issuer's keys.
-struct IssuerProbe(Arc<TrustedIssuer>);
+struct IssuerProbe(Arc<KeySource>);
 
 impl Probe for IssuerProbe {
     fn name(&self) -> String {
@@ -255,7 +268,7 @@ impl Probe for IssuerProbe {
     }
 
     fn condition(&self) -> Condition {
-        self.0.keys.condition()
+        self.0.condition()
     }
 }
 

@@ -16,6 +16,7 @@ mod providers;
 mod reader;
 mod server;
 pub mod settings;
+mod together;
 mod tree;
 mod values;
 

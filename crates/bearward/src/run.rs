@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bearward_gateway::activity::Patience;
 use bearward_gateway::listener::{Limits, Listener, serve};
 use tokio::sync::watch;
 
@@ -59,8 +60,22 @@ pub async fn run(
 }
 
 fn limits(settings: &Settings) -> Limits {
-    let max_head = settings.guards.iter().map(|guard| guard.max_header).max().unwrap_or(64 * 1024);
-    Limits { max_head, drain: settings.server.drain.max(Duration::from_millis(1)) }
+    let server = &settings.server;
+    Limits {
+        max_head: server.max_header,
+        connections: server.max_connections.unwrap_or_else(room_for_connections),
+        patience: Patience::default(),
+        drain: server.drain.max(Duration::from_millis(1)),
+    }
+}
+
+/// How many connections one listener may hold: each may need another one behind, and two listeners share what the
+/// process may open. The limit is raised as far as the system lets us.
+fn room_for_connections() -> usize {
+    const OWN_FILES: u64 = 64;
+    const USUAL: u64 = 1024;
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(USUAL);
+    usize::try_from(files.saturating_sub(OWN_FILES) / 4).unwrap_or(usize::MAX).clamp(16, 1_000_000)
 }
 
 fn stopped(stopping: &watch::Sender<bool>) -> impl Future<Output = ()> + use<> {

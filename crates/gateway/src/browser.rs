@@ -37,20 +37,26 @@ impl BrowserRules {
     }
 
     fn is_our_host(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        // HTTP/2 and absolute-form requests name the host in the target (RFC 9112 §3.2.2).
-        let named = match uri.authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => headers.get(HOST).and_then(|host| host.to_str().ok()),
-        };
-        // HTTP/1.0 without a Host cannot come from a browser that rebinds.
-        named.is_none_or(|host| {
-            is_loopback_host(host) || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
-        })
+        match named_host(uri, headers) {
+            Some(host) => {
+                is_loopback_host(host) || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
+            }
+            // HTTP/1.0 without a Host cannot come from a browser that rebinds; one that is no text names nothing of ours.
+            None => !headers.contains_key(HOST),
+        }
     }
 
     fn is_welcome(&self, origin: &str) -> bool {
         self.origins.iter().any(|welcome| welcome.eq_ignore_ascii_case(origin))
             || (self.on_loopback && origin.split_once("://").is_some_and(|(_, host)| is_loopback_host(host)))
+    }
+}
+
+/// The host that a request names: HTTP/2 and absolute-form requests do so in their target (RFC 9112 §3.2.2).
+pub fn named_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    match uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(HOST).and_then(|host| host.to_str().ok()),
     }
 }
 

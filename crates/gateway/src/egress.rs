@@ -15,12 +15,16 @@ use hyper::body::{Body as HttpBody, Incoming};
 use crate::answer::Asked;
 use crate::body::{self, Body};
 use crate::browser::{BrowserRules, is_from_browser};
-use crate::forward::{Forwarder, Outgoing, Payload};
+use crate::forward::{ForwardError, Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
-use crate::provider::Provider;
+use crate::provider::{AttachError, Provider};
+use crate::shape;
 
 /// Bodies up to this many bytes are kept for one retry; longer ones are streamed and sent once.
 const REPLAY_LIMIT: u64 = 256 * 1024;
+
+const NO_CALLER: &str = "This provider's tenant is a claim of the caller, and calls to this listener have no \
+                         caller: configure a constant tenant";
 
 /// All providers, by name.
 #[derive(Debug)]
@@ -47,6 +51,9 @@ impl Egress {
     pub async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, incoming) = request.into_parts();
         let asked = Asked::plain();
+        if let Err(wrong) = shape::check(&head) {
+            return asked.error(wrong.status(), wrong.message());
+        }
         if is_from_browser(&head.headers) || self.browser.check(&head.uri, &head.headers).is_err() {
             return asked.error(
                 StatusCode::FORBIDDEN,
@@ -73,7 +80,12 @@ impl Egress {
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(provider = %provider.name, %error, cause, "no usable answer from the provider");
-                asked.failure(&error)
+                match &error {
+                    ForwardError::Attach(AttachError::NoTenant { .. }) => {
+                        asked.error(StatusCode::INTERNAL_SERVER_ERROR, NO_CALLER)
+                    }
+                    error => asked.failure(error),
+                }
             }
         }
     }

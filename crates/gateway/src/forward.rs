@@ -5,6 +5,7 @@
 //! send it into a login loop (SPEC PX-9).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bearward_observe::{Event, Observer};
 use bearward_supply::{Supplied, Wanted};
@@ -16,7 +17,7 @@ use hyper::body::Incoming;
 
 use crate::body::{self, Body};
 use crate::provider::{AttachError, Provider};
-use crate::upstream::{UpstreamClient, UpstreamError};
+use crate::upstream::{ANSWER_TIMEOUT, UPLOAD_TIMEOUT, UpstreamClient, UpstreamError};
 
 /// Session expired, as some frameworks answer instead of 401.
 const AUTHENTICATION_TIMEOUT: u16 = 419;
@@ -86,7 +87,8 @@ impl Forwarder {
     ) -> Result<Response<Incoming>, ForwardError> {
         let Some(provider) = provider else {
             let origin = origin(&outgoing.uri);
-            let answer = self.upstream.send(outgoing.into_request()).await?;
+            let limit = outgoing.limit();
+            let answer = self.upstream.send(outgoing.into_request(), limit).await?;
             return refuse_challenge(answer, None, origin);
         };
         let token =
@@ -132,7 +134,8 @@ impl Forwarder {
     ) -> Result<Response<Incoming>, ForwardError> {
         provider.attach(&mut outgoing.headers, token, caller, &*self.clock)?;
         self.observer.emit(Event::HeaderAttached { provider: provider.name.clone() });
-        Ok(self.upstream.send(outgoing.into_request()).await?)
+        let limit = outgoing.limit();
+        Ok(self.upstream.send(outgoing.into_request(), limit).await?)
     }
 }
 
@@ -146,6 +149,14 @@ impl Outgoing {
             headers: self.headers.clone(),
             payload: Payload::Collected(bytes.clone()),
         })
+    }
+
+    /// How long to wait for an answer's head.
+    fn limit(&self) -> Duration {
+        match self.payload {
+            Payload::Collected(_) => ANSWER_TIMEOUT,
+            Payload::Streamed(_) => UPLOAD_TIMEOUT,
+        }
     }
 
     fn into_request(self) -> Request<Body> {

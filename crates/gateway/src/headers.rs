@@ -58,14 +58,13 @@ fn canonical(name: &str) -> String {
 /// which belong to the new message.
 pub fn clean_request(headers: &mut HeaderMap, reserved: &Reserved) {
     remove_hop_by_hop(headers);
-    let doomed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| **name == HOST || **name == CONTENT_LENGTH || is_private(name) || reserved.holds(name))
-        .cloned()
-        .collect();
-    for name in doomed {
-        headers.remove(name);
-    }
+    remove(headers, |name| never_crosses(name) || reserved.holds(name));
+}
+
+/// Removes headers with `_` in their names, but for `Mcp-Param-*`: many servers read `_` as `-`, so that
+/// `mcp_session_id` would be a session that nobody has judged (SPEC PX-7, HARD 27).
+pub fn remove_ambiguous(headers: &mut HeaderMap) {
+    remove(headers, |name| name.as_str().contains('_') && !name.as_str().starts_with("mcp-param-"));
 }
 
 /// Makes an upstream's headers fit for the caller. A challenge from behind speaks about *our* credential
@@ -91,9 +90,18 @@ pub fn set_forwarded(
     headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto));
 }
 
-/// Spellings of a private header that a lenient upstream might read as the real one.
-fn is_private(name: &HeaderName) -> bool {
-    PRIVATE.contains(name) || PRIVATE.iter().any(|private| canonical(name.as_str()) == private.as_str())
+/// What belongs to one hop or one party, in every spelling that a lenient server might read as the real one.
+fn never_crosses(name: &HeaderName) -> bool {
+    let name = canonical(name.as_str());
+    let is = |known: &HeaderName| known.as_str() == name;
+    PRIVATE.iter().any(is) || HOP_BY_HOP.iter().any(is) || is(&HOST) || is(&CONTENT_LENGTH)
+}
+
+fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&HeaderName) -> bool) {
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| is_doomed(name)).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {

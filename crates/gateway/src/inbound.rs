@@ -1,7 +1,7 @@
 //! The guarded side: one MCP resource in front of one upstream.
 //!
 //! ```text
-//! request ─ Host, Origin ─ guard ─ session ─ body ─ clean headers ─ forward ─ answer, streamed
+//! request ─ Host, Origin ─ preflight ─ guard ─ session ─ body ─ clean headers ─ forward ─ answer, streamed
 //! ```
 //! The order is DESIGN's: nothing is read that a cheaper check would have refused.
 
@@ -11,17 +11,18 @@ use std::time::Duration;
 
 use bearward_guard::{Guard, Verified};
 use bearward_observe::{Event, Rejection};
-use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::answer::Asked;
 use crate::body::{self, Body};
-use crate::browser::BrowserRules;
+use crate::browser::{self, BrowserRules};
+use crate::cors;
 use crate::forward::{Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
 use crate::lifetime::until_expiry;
+use crate::location;
 use crate::provider::Provider;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
 use crate::target::Target;
@@ -59,15 +60,31 @@ impl Inbound {
         rest: &str,
         peer: Option<IpAddr>,
     ) -> Response<Body> {
-        let clock = &self.forwarder.clock;
-        let received = clock.monotonic();
         let (head, incoming) = request.into_parts();
-        let asked = Asked::new(&head.method);
-
         if let Err(reason) = self.browser.check(&head.uri, &head.headers) {
             self.guard.rejected(reason);
+            let asked = Asked::new(&head.method);
             return asked.error(StatusCode::FORBIDDEN, "This origin or host is not allowed here");
         }
+        if let Some(answer) = cors::preflight(&head) {
+            return answer;
+        }
+        let origin = cors::origin(&head);
+        let mut answer = self.judge_and_forward(head, incoming, rest, peer).await;
+        cors::allow(answer.headers_mut(), origin.as_ref());
+        answer
+    }
+
+    async fn judge_and_forward(
+        &self,
+        head: Parts,
+        incoming: Incoming,
+        rest: &str,
+        peer: Option<IpAddr>,
+    ) -> Response<Body> {
+        let clock = &self.forwarder.clock;
+        let received = clock.monotonic();
+        let asked = Asked::new(&head.method);
         let caller = match self.guard.admit(&head.headers, head.uri.query()).await {
             Ok(caller) => caller,
             Err(refusal) => return asked.refusal(&self.guard, &refusal),
@@ -80,16 +97,15 @@ impl Inbound {
             Ok(bytes) => bytes,
             Err(error) => return asked.bad_body(error),
         };
-        let asked = asked.with_body(&bytes);
         let Ok(uri) = self.upstream.join(rest, head.uri.query()) else {
-            return asked.error(StatusCode::BAD_REQUEST, "The request path is not allowed");
+            return asked.with_body(&bytes).error(StatusCode::BAD_REQUEST, "The request path is not allowed");
         };
         let session = SessionUse::of(&head.method, &head.headers);
         let outgoing = Outgoing {
             method: head.method.clone(),
             uri,
             headers: self.clean(head, peer),
-            payload: Payload::Collected(bytes),
+            payload: Payload::Collected(bytes.clone()),
         };
 
         let handed_over = clock.monotonic();
@@ -98,7 +114,7 @@ impl Inbound {
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(guard = %self.guard.settings().name, %error, cause, "no usable answer from behind");
-                asked.failure(&error)
+                asked.with_body(&bytes).failure(&error)
             }
         }
     }
@@ -114,6 +130,8 @@ impl Inbound {
         let answered = self.forwarder.clock.monotonic();
         let (mut head, incoming) = answer.into_parts();
         headers::clean_response(&mut head.headers);
+        cors::forget(&mut head.headers);
+        location::rewrite(&mut head.headers, &self.upstream, self.guard.settings().resource.as_str());
         if head.status.is_success() {
             match session {
                 SessionUse::Ends(id) => self.sessions.closed(id),
@@ -131,9 +149,11 @@ impl Inbound {
     }
 
     fn clean(&self, head: Parts, peer: Option<IpAddr>) -> HeaderMap {
-        let host = head.headers.get(HOST).cloned();
+        let host =
+            browser::named_host(&head.uri, &head.headers).and_then(|host| HeaderValue::try_from(host).ok());
         let mut outgoing = head.headers;
         headers::clean_request(&mut outgoing, &self.reserved);
+        headers::remove_ambiguous(&mut outgoing);
         headers::set_forwarded(&mut outgoing, peer, host.as_ref(), self.proto);
         outgoing
     }

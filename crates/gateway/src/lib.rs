@@ -7,18 +7,22 @@
 //! ```
 //! The one law of the house is kept in [`headers`]: a token that came in never goes out.
 
+pub mod activity;
 pub mod answer;
 pub mod body;
 pub mod browser;
+pub mod cors;
 pub mod egress;
 pub mod forward;
 pub mod headers;
 pub mod inbound;
 pub mod lifetime;
 pub mod listener;
+pub mod location;
 pub mod provider;
 pub mod routes;
 pub mod sessions;
+pub mod shape;
 pub mod target;
 pub mod upstream;
 

@@ -13,18 +13,25 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use crate::activity::{Activity, Patience, until_sent};
 use crate::body::Body;
 
 /// How long a peer may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Most header fields in one request.
 const MAX_HEADERS: usize = 100;
+/// A peer that vanished without a word is noticed after about two of these.
+const ALIVE: Duration = Duration::from_secs(30);
 /// Pause after `accept` failed, which it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// That is said at most so often.
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Where connections come from.
 #[derive(Debug)]
@@ -40,6 +47,10 @@ pub enum Listener {
 pub struct Limits {
     /// Longest head of a request, in bytes: beyond it the answer is 431.
     pub max_head: usize,
+    /// Most connections at once; further ones wait to be accepted.
+    pub connections: usize,
+    /// How long a connection may do nothing.
+    pub patience: Patience,
     /// How long open requests may go on after shutdown was asked for.
     pub drain: Duration,
 }
@@ -55,10 +66,12 @@ where
     let handler = Arc::new(handler);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let mut warned_at = None;
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
+        let has_room = connections.len() < limits.connections;
         let accepted = tokio::select! {
-            accepted = accept(&listener) => accepted,
+            accepted = accept(&listener), if has_room => accepted,
             // Reaps connections that have ended, so that the set does not grow.
             Some(_) = connections.join_next() => continue,
             () = &mut shutdown => break,
@@ -71,7 +84,10 @@ where
                     .spawn(serve_connection(stream, limits, watcher, move |request| handler(request, peer)));
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if warned_at.is_none_or(|at: Instant| at.elapsed() >= WARN_INTERVAL) {
+                    warned_at = Some(Instant::now());
+                    tracing::warn!(%error, open = connections.len(), "connections cannot be accepted");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -92,6 +108,8 @@ async fn accept(listener: &Listener) -> io::Result<(Box<dyn Stream>, Option<IpAd
             let (stream, peer) = listener.accept().await?;
             // Events are small and must not wait for each other.
             stream.set_nodelay(true)?;
+            SockRef::from(&stream)
+                .set_tcp_keepalive(&TcpKeepalive::new().with_time(ALIVE).with_interval(ALIVE))?;
             Ok((Box::new(stream), Some(peer.ip())))
         }
         Listener::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
@@ -107,9 +125,10 @@ async fn serve_connection<H, F>(
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let activity = Activity::new();
     let service = service_fn(|request| {
-        let answer = handler(request);
-        async move { Ok::<_, Infallible>(answer.await) }
+        let (open, answer) = (activity.open(), handler(request));
+        async move { Ok::<_, Infallible>(until_sent(answer.await, open)) }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
@@ -121,10 +140,20 @@ async fn serve_connection<H, F>(
     server
         .http2()
         .timer(TokioTimer::new())
+        .keep_alive_interval(ALIVE)
+        .keep_alive_timeout(ALIVE)
         .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX));
     let connection = server.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection.into_owned()).await {
-        // A peer that goes away or sends no HTTP is the internet, not a failure of ours.
-        tracing::debug!(%error, "connection ended");
+    tokio::select! {
+        ended = watcher.watch(connection.into_owned()) => {
+            if let Err(error) = ended {
+                // A peer that goes away or sends no HTTP is the internet, not a failure of ours.
+                tracing::debug!(%error, "connection ended");
+            }
+        }
+        () = activity.idle(limits.patience) => tracing::debug!("a connection that did nothing is closed"),
     }
 }
+
+#[cfg(test)]
+mod tests;

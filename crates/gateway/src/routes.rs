@@ -4,13 +4,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bearward_guard::metadata::WELL_KNOWN;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
+    CACHE_CONTROL,
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::answer::{Asked, document_answer};
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::inbound::Inbound;
+use crate::shape;
 
 /// All guards of one listener.
 #[derive(Debug)]
@@ -35,29 +39,39 @@ impl Routes {
 
     /// Handles one request.
     pub async fn handle(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<Body> {
-        let path = request.uri().path();
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        if let Err(wrong) = shape::check(&head).and_then(|()| shape::check_path(path)) {
+            return Asked::new(&head.method).error(wrong.status(), wrong.message());
+        }
         if path.starts_with(WELL_KNOWN) {
-            return self.metadata(path, request.method());
+            return self.metadata(path, &head.method);
         }
         match self.guard_of(path) {
             Some((inbound, rest)) => {
                 let rest = rest.to_owned();
-                inbound.handle(request, &rest, peer).await
+                inbound.handle(Request::from_parts(head, body), &rest, peer).await
             }
             None => {
-                Asked::new(request.method()).error(StatusCode::NOT_FOUND, "There is no resource at this path")
+                Asked::new(&head.method).error(StatusCode::NOT_FOUND, "There is no resource at this path")
             }
         }
     }
 
     /// The guard whose path is a prefix of this one at a segment's end, and what is left.
+    ///
+    /// A path that differs from a guard's by case alone is nobody's: a server behind that ignores case would let
+    /// it past the nearer guard.
     fn guard_of<'a>(&self, path: &'a str) -> Option<(&Inbound, &'a str)> {
-        self.guards.iter().find_map(|(prefix, inbound)| {
-            let rest = path.strip_prefix(prefix.as_str())?;
-            // A trailing slash alone is the resource itself.
-            let rest = if rest == "/" { "" } else { rest };
-            (rest.is_empty() || rest.starts_with('/')).then_some((&**inbound, rest))
-        })
+        let nearest = self.guards.iter().find_map(|(prefix, inbound)| {
+            let (begin, rest) = path.split_at_checked(prefix.len())?;
+            let is_below = begin.eq_ignore_ascii_case(prefix) && (rest.is_empty() || rest.starts_with('/'));
+            is_below.then_some((begin == prefix, inbound, rest))
+        });
+        let (is_exact, inbound, rest) = nearest?;
+        // A trailing slash alone is the resource itself.
+        let rest = if rest == "/" { "" } else { rest };
+        is_exact.then_some((&**inbound, rest))
     }
 
     /// RFC 9728 §3: at the resource's own path, and at the root when there is one resource only (SPEC RS-1).
@@ -68,10 +82,13 @@ impl Routes {
             return Asked::plain()
                 .error(StatusCode::NOT_FOUND, "There is no resource with this metadata path");
         };
+        if method == Method::OPTIONS {
+            return public_preflight();
+        }
         if method != Method::GET && method != Method::HEAD {
             let mut answer =
                 Asked::plain().error(StatusCode::METHOD_NOT_ALLOWED, "This document can only be read");
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
             return answer;
         }
         let mut answer = document_answer(inbound.guard.metadata());
@@ -81,4 +98,15 @@ impl Routes {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         answer
     }
+}
+
+/// Any page may read the document, with the headers that MCP clients add.
+fn public_preflight() -> Response<Body> {
+    let mut answer = Response::new(body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    answer
 }

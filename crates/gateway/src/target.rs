@@ -8,7 +8,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 pub struct Target {
     scheme: Scheme,
     authority: Authority,
-    /// Without a trailing slash.
+    /// As it was configured.
     base_path: String,
 }
 
@@ -41,7 +41,7 @@ impl Target {
         if path.query().is_some() || (scheme != Scheme::HTTP && scheme != Scheme::HTTPS) {
             return Err(not_a_base());
         }
-        Ok(Self { scheme, authority, base_path: path.path().trim_end_matches('/').into() })
+        Ok(Self { scheme, authority, base_path: path.path().into() })
     }
 
     /// The URI for the base with `rest` behind it. `rest` is empty or starts with `/`; an empty one leaves
@@ -53,10 +53,10 @@ impl Target {
         if has_dot_segment(rest) {
             return Err(TargetError::Traversal);
         }
-        let mut path = format!("{}{rest}", self.base_path);
-        if path.is_empty() {
-            path.push('/');
-        }
+        let mut path = match rest {
+            "" => self.base_path.clone(),
+            rest => format!("{}{rest}", self.base_path.trim_end_matches('/')),
+        };
         if let Some(query) = query {
             path.push('?');
             path.push_str(query);
@@ -67,6 +67,19 @@ impl Target {
             .path_and_query(path)
             .build()
             .map_err(|_| TargetError::NotAPath)
+    }
+
+    /// What of a place comes behind this base, query included; `None` for a place elsewhere. A place without an
+    /// authority is on this one.
+    pub fn below(&self, place: &Uri) -> Option<String> {
+        let is_here = match (place.scheme(), place.authority()) {
+            (None, None) => true,
+            (Some(scheme), Some(authority)) => *scheme == self.scheme && *authority == self.authority,
+            _ => false,
+        };
+        let path = place.path_and_query().filter(|_| is_here)?.as_str();
+        let rest = path.strip_prefix(self.base_path.trim_end_matches('/'))?;
+        (rest.is_empty() || rest.starts_with(['/', '?'])).then(|| rest.to_owned())
     }
 
     /// `scheme://host[:port]`, for log lines.

@@ -16,7 +16,11 @@ use crate::body::Body;
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for the head of an answer. Tools may think for long; beyond this something is broken.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+/// The same for a request whose body is streamed, which may take its time to be sent.
+pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3600);
+/// A peer that vanished without a word is noticed after about two of these.
+const ALIVE: Duration = Duration::from_secs(30);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -46,10 +50,12 @@ pub enum UpstreamError {
         source: hyper_util::client::legacy::Error,
     },
     /// No answer in time.
-    #[error("{origin} did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    #[error("{origin} did not answer within {} s", .limit.as_secs())]
     Timeout {
         /// `scheme://host[:port]`.
         origin: String,
+        /// How long it had.
+        limit: Duration,
     },
 }
 
@@ -68,6 +74,8 @@ impl UpstreamClient {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_keepalive(Some(ALIVE));
+        tcp.set_keepalive_interval(Some(ALIVE));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
@@ -76,19 +84,26 @@ impl UpstreamClient {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .timer(TokioTimer::new())
+            .http2_keep_alive_interval(ALIVE)
+            .http2_keep_alive_timeout(ALIVE)
             .build(connector);
         Ok(Self { client })
     }
 
-    /// Sends one request and waits for the head of its answer. Dropping the future, or later the answer's
+    /// Sends one request and waits for the head of its answer, at most `limit`. Dropping the future, or later the answer's
     /// body, ends the request (SPEC PX-6).
     ///
     /// # Errors
     /// As [`UpstreamError`] says.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
+    pub async fn send(
+        &self,
+        request: Request<Body>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, UpstreamError> {
         let origin = origin_of(&request);
-        match tokio::time::timeout(ANSWER_TIMEOUT, self.client.request(request)).await {
-            Err(_) => Err(UpstreamError::Timeout { origin }),
+        match tokio::time::timeout(limit, self.client.request(request)).await {
+            Err(_) => Err(UpstreamError::Timeout { origin, limit }),
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) if source.is_connect() => Err(UpstreamError::Connect { origin, source }),
             Ok(Err(source)) => Err(UpstreamError::Broken { origin, source }),

@@ -8,12 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_token::{Clock, Fingerprint};
+use moka::policy::EvictionPolicy;
 
 use crate::bearer::Unverified;
 use crate::verify::{Finding, Verified};
 
 /// The longest that an entry may live (DESIGN: ≤ 60 s).
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(60);
+
+/// An entry counts for at least so many bytes. So the bound on entries is a bound on memory as well: larger
+/// tokens take the room of several.
+const USUAL_BYTES: u32 = 8 * 1024;
+const CLAIMS_FACTOR: usize = 6;
 
 /// A guard's verified tokens.
 #[derive(Debug)]
@@ -28,12 +34,22 @@ struct Entry {
     finding: Arc<Finding>,
     /// On the monotonic clock.
     forget_at: Duration,
+    /// About how much memory it takes.
+    bytes: u32,
 }
 
 impl Cache {
-    /// A cache for at most `entries` tokens; `ttl` is cut to [`MAX_TTL`], zero keeps nothing.
+    /// A cache for at most `entries` tokens, fewer where they are large; `ttl` is cut to [`MAX_TTL`], zero keeps
+    /// nothing.
     pub(crate) fn new(entries: u64, ttl: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self { entries: moka::sync::Cache::new(entries), ttl: ttl.min(MAX_TTL), clock }
+        let ttl = ttl.min(MAX_TTL);
+        // What is dead must not keep its place, and a new token must get one whatever was used before.
+        let cache = moka::sync::Cache::builder()
+            .max_capacity(entries.saturating_mul(u64::from(USUAL_BYTES)))
+            .weigher(|_, entry: &Entry| entry.bytes.max(USUAL_BYTES))
+            .time_to_live(MAX_TTL)
+            .eviction_policy(EvictionPolicy::lru());
+        Self { entries: cache.build(), ttl, clock }
     }
 
     /// The finding for this very token, if it still holds.
@@ -41,7 +57,7 @@ impl Cache {
         let key = Fingerprint::of(token.as_str());
         let entry = self.entries.get(&key)?;
         let holds = self.clock.monotonic() < entry.forget_at
-            && self.clock.unix_ms() < entry.finding.dies_at_ms
+            && self.clock.unix_ms() < entry.finding.verified.dies_at_ms()
             && entry.finding.is_current();
         if holds {
             return Some(entry.finding.verified.clone());
@@ -56,6 +72,9 @@ impl Cache {
             return;
         }
         let forget_at = self.clock.monotonic() + self.ttl;
-        self.entries.insert(Fingerprint::of(token.as_str()), Entry { finding: Arc::new(finding), forget_at });
+        // The parsed claims take a few times the room of their text.
+        let bytes = u32::try_from(token.as_str().len().saturating_mul(CLAIMS_FACTOR)).unwrap_or(u32::MAX);
+        let entry = Entry { finding: Arc::new(finding), forget_at, bytes };
+        self.entries.insert(Fingerprint::of(token.as_str()), entry);
     }
 }

@@ -99,14 +99,15 @@ impl Expectations {
         Ok(exp as u64)
     }
 
-    /// RFC 7519 §4.1.3: `aud` is a string or an array of strings. Some issuers name the resource in
-    /// `resource` instead; it counts alike, in the same two shapes.
+    /// RFC 7519 §4.1.3: `aud` is a string or an array of strings, and a token with another audience is not for us
+    /// whatever else it says. Some issuers name the resource in `resource` instead, in the same two shapes.
     fn is_for_us(&self, claims: &Map<String, Value>) -> bool {
         let is_ours = |value: &Value| value.as_str().is_some_and(|s| self.audiences.iter().any(|a| a == s));
-        ["aud", "resource"].into_iter().filter_map(|name| claims.get(name)).any(|value| match value {
-            Value::Array(values) => values.iter().any(is_ours),
-            value => is_ours(value),
-        })
+        match claims.get("aud").or_else(|| claims.get("resource")) {
+            Some(Value::Array(values)) => values.iter().any(is_ours),
+            Some(value) => is_ours(value),
+            None => false,
+        }
     }
 }
 

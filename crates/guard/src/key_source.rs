@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bearward_observe::Condition;
 use bearward_token::{Clock, Issuer};
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -72,7 +74,8 @@ struct Shared {
     current: ArcSwap<Snapshot>,
     demand: Mutex<Demand>,
     wanted: Notify,
-    attempts: watch::Sender<u64>,
+    /// The number of the last fetch that has ended.
+    ended: watch::Sender<u64>,
 }
 
 /// The keys at one moment.
@@ -87,12 +90,16 @@ pub struct Snapshot {
     failure: Option<String>,
 }
 
+/// Fetches are numbered from 1 in the order they begin.
 #[derive(Debug)]
 struct Demand {
     /// When an unknown `kid` last caused a fetch, on the monotonic clock.
     last: Option<Duration>,
-    /// A fetch is due or under way; who needs keys may wait for it.
-    pending: bool,
+    /// The last fetch that has begun.
+    begun: u64,
+    /// The fetch that whoever needs newer keys waits for. It begins after they asked, so that its answer is not
+    /// older than their question.
+    due: u64,
 }
 
 impl KeySource {
@@ -106,9 +113,9 @@ impl KeySource {
                 generation: 0,
                 failure: None,
             }),
-            demand: Mutex::new(Demand { last: None, pending: true }),
+            demand: Mutex::new(Demand { last: None, begun: 0, due: 1 }),
             wanted: Notify::new(),
-            attempts: watch::channel(0).0,
+            ended: watch::channel(0).0,
         });
         let task = tokio::spawn(refresh_for_ever(shared.clone(), loader));
         Self { shared, task }
@@ -134,14 +141,11 @@ impl KeySource {
     /// Returns the keys after the fetch, or `None` when a fetch is not due yet (cooldown) or did not end
     /// within five seconds.
     pub async fn newer(&self) -> Option<Arc<Snapshot>> {
-        let mut attempts = self.shared.attempts.subscribe();
-        if !self.shared.claim_fetch() {
-            return None;
-        }
-        let answered = attempts.changed();
+        let due = self.shared.claim_fetch()?;
+        let mut ended = self.shared.ended.subscribe();
         let patience = self.shared.clock.sleep(CALLER_PATIENCE);
         tokio::select! {
-            answer = answered => answer.ok().map(|()| self.snapshot()),
+            answer = ended.wait_for(|number| *number >= due) => answer.is_ok().then(|| self.snapshot()),
             () = patience => None,
         }
     }
@@ -150,6 +154,9 @@ impl KeySource {
     pub fn condition(&self) -> Condition {
         let now = self.snapshot();
         match (now.generation, &now.failure) {
+            (1.., None) if now.keys.is_empty() => {
+                Condition::Down { reason: "it publishes no key that can verify a signature".into() }
+            }
             (0, None) => Condition::Down { reason: "its keys have not arrived yet".into() },
             (0, Some(failure)) => {
                 Condition::Down { reason: format!("its keys cannot be fetched: {failure}") }
@@ -169,20 +176,34 @@ impl Drop for KeySource {
 }
 
 impl Shared {
-    /// True when the caller may wait for a fetch: one is pending, or the cooldown allows a new one.
-    fn claim_fetch(&self) -> bool {
+    /// The number of the fetch to wait for: one that is due already, or a new one if the cooldown allows it.
+    fn claim_fetch(&self) -> Option<u64> {
         let now = self.clock.monotonic();
         let mut demand = self.demand();
-        if demand.pending {
-            return true;
+        if demand.due > *self.ended.borrow() {
+            return Some(demand.due);
         }
         if demand.last.is_some_and(|last| now < last + DEMAND_COOLDOWN) {
-            return false;
+            return None;
         }
-        *demand = Demand { last: Some(now), pending: true };
+        demand.last = Some(now);
+        demand.due = demand.begun + 1;
+        let due = demand.due;
         drop(demand);
         self.wanted.notify_one();
-        true
+        Some(due)
+    }
+
+    fn begin(&self) -> u64 {
+        let mut demand = self.demand();
+        demand.begun += 1;
+        demand.begun
+    }
+
+    /// Whether somebody waits for a fetch that has not begun.
+    fn is_due(&self) -> bool {
+        let demand = self.demand();
+        demand.due > demand.begun
     }
 
     fn demand(&self) -> MutexGuard<'_, Demand> {
@@ -212,8 +233,6 @@ impl Shared {
                 pause
             }
         };
-        self.demand().pending = false;
-        self.attempts.send_modify(|attempts| *attempts += 1);
         pause
     }
 }
@@ -221,11 +240,19 @@ impl Shared {
 async fn refresh_for_ever(shared: Arc<Shared>, loader: Arc<dyn KeyLoader>) {
     let mut failures = 0;
     loop {
-        let outcome = loader.load().await;
+        let number = shared.begin();
+        // A loader that panics must not take the task along: no key would ever be fetched again.
+        let loading = AssertUnwindSafe(async { loader.load().await }).catch_unwind();
+        let outcome = loading.await.unwrap_or_else(|_| Err(LoadError("a fault of Bearward's own".into())));
         let pause = shared.settle(outcome, &mut failures);
-        tokio::select! {
-            () = shared.clock.sleep(pause) => {}
-            () = shared.wanted.notified() => {}
+        shared.ended.send_replace(number);
+        let mut timer = shared.clock.sleep(pause);
+        // A notice may be left over from a fetch that has begun since.
+        while !shared.is_due() {
+            tokio::select! {
+                () = &mut timer => break,
+                () = shared.wanted.notified() => {}
+            }
         }
     }
 }

@@ -37,32 +37,22 @@ pub enum KeySetError {
     /// Not JSON, or without a `keys` array.
     #[error("the document is not a JSON Web Key Set (RFC 7517): it has no `keys` array")]
     NotAKeySet,
-    /// No key in it can be used.
-    #[error(
-        "none of the {0} keys in the key set can verify signatures: it takes RSA, P-256, P-384 or Ed25519 keys for signing"
-    )]
-    NoUsableKey(usize),
 }
 
 impl KeySet {
     /// Reads a JWKS document. Keys of an unknown kind, for encryption, or broken are left out.
     ///
     /// # Errors
-    /// When it is no key set at all, or not one key in it can verify a signature. An empty `keys` array is
-    /// accepted: it is how an issuer withdraws everything.
+    /// When it is no key set at all. One without any key that can verify a signature is accepted: it is how an
+    /// issuer withdraws everything (SPEC JW-3).
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
         #[derive(Deserialize)]
         struct Document {
             keys: Vec<serde_json::Value>,
         }
         let document: Document = serde_json::from_slice(document).map_err(|_| KeySetError::NotAKeySet)?;
-        let total = document.keys.len();
         let jwks = document.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
-        let keys: Vec<_> = jwks.filter_map(VerifyingKey::new).map(Arc::new).take(MAX_KEYS).collect();
-        if keys.is_empty() && total > 0 {
-            return Err(KeySetError::NoUsableKey(total));
-        }
-        Ok(Self { keys })
+        Ok(Self { keys: jwks.filter_map(VerifyingKey::new).map(Arc::new).take(MAX_KEYS).collect() })
     }
 
     /// The keys that may have signed: those with the token's `kid`, or without one all that fit, at most

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bearward_issuer::fetch::MAX_ANSWER_BYTES;
 use bearward_issuer::{Fetch, KnownMetadata};
 use bearward_token::Endpoint;
+use tokio::io::AsyncReadExt;
 
 use crate::key_source::{KeyLoader, LoadError, LoadedKeys, Loading};
 use crate::keys::KeySet;
@@ -39,8 +41,8 @@ impl KeyLoader for Discovered {
     fn load(&self) -> Loading<'_> {
         Box::pin(async {
             let metadata = self.metadata.get().await.map_err(explained)?;
-            let url = metadata.needs_jwks_uri().map_err(explained)?;
-            fetch_keys(&*self.fetch, url).await.inspect_err(|_| self.metadata.doubt())
+            let url = metadata.jwks_uri().map_err(explained)?;
+            fetch_keys(&*self.fetch, &url).await.inspect_err(|_| self.metadata.doubt())
         })
     }
 }
@@ -55,7 +57,15 @@ impl KeyLoader for FromFile {
     fn load(&self) -> Loading<'_> {
         Box::pin(async {
             let in_file = |why: &dyn std::fmt::Display| LoadError(format!("{}: {why}", self.path.display()));
-            let document = std::fs::read(&self.path).map_err(|why| in_file(&why))?;
+            let file = tokio::fs::File::open(&self.path).await.map_err(|why| in_file(&why))?;
+            let mut document = Vec::new();
+            file.take(MAX_ANSWER_BYTES as u64 + 1)
+                .read_to_end(&mut document)
+                .await
+                .map_err(|why| in_file(&why))?;
+            if document.len() > MAX_ANSWER_BYTES {
+                return Err(in_file(&format!("it is longer than {MAX_ANSWER_BYTES} bytes")));
+            }
             let keys = KeySet::parse(&document).map_err(|why| in_file(&why))?;
             Ok(LoadedKeys { keys, max_age: None })
         })

@@ -16,12 +16,21 @@ use crate::keys::Algorithm;
 
 /// A principal that a verifier vouches for. There is no other way to make one.
 #[derive(Debug, Clone)]
-pub struct Verified(Arc<Principal>);
+pub struct Verified {
+    principal: Arc<Principal>,
+    dies_at_ms: u64,
+}
 
 impl Verified {
     /// The principal, to be shared.
     pub fn principal(&self) -> &Arc<Principal> {
-        &self.0
+        &self.principal
+    }
+
+    /// The moment from which its token counts no more, clock skew included, in milliseconds since the Unix
+    /// epoch.
+    pub fn dies_at_ms(&self) -> u64 {
+        self.dies_at_ms
     }
 }
 
@@ -29,15 +38,15 @@ impl std::ops::Deref for Verified {
     type Target = Principal;
 
     fn deref(&self) -> &Principal {
-        &self.0
+        &self.principal
     }
 }
 
 /// An authorization server whose tokens a guard accepts.
 #[derive(Debug)]
 pub struct TrustedIssuer {
-    /// Its keys.
-    pub keys: KeySource,
+    /// Its keys; guards that trust the same issuer share them.
+    pub keys: Arc<KeySource>,
     /// What it may sign with.
     pub algorithms: Vec<Algorithm>,
     /// What its tokens must say.
@@ -62,8 +71,6 @@ pub struct Verifier {
 #[derive(Debug, Clone)]
 pub(crate) struct Finding {
     pub(crate) verified: Verified,
-    /// The moment the token dies, skew included, in milliseconds since the Unix epoch.
-    pub(crate) dies_at_ms: u64,
     /// Which issuer, and under which generation of its keys.
     pub(crate) issuer: Arc<TrustedIssuer>,
     pub(crate) generation: u64,
@@ -97,9 +104,9 @@ impl Verifier {
         issuer.expectations.check_type(jwt.typ.as_deref())?;
         let generation = check_signature(&jwt, issuer).await?;
         let principal = issuer.expectations.check(issuer.issuer(), jwt.claims, self.clock.unix_ms())?;
+        let dies_at_ms = dies_at_ms(&principal, &issuer.expectations);
         Ok(Finding {
-            dies_at_ms: dies_at_ms(&principal, &issuer.expectations),
-            verified: Verified(Arc::new(principal)),
+            verified: Verified { principal: Arc::new(principal), dies_at_ms },
             issuer: issuer.clone(),
             generation,
         })

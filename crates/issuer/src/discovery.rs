@@ -32,7 +32,7 @@ pub enum DiscoveryError {
         /// What it asked us to wait.
         retry_after: Option<Duration>,
     },
-    /// A document came that cannot be used. No other address is tried: the server has spoken.
+    /// A document came that cannot be used.
     #[error("the metadata at {url} cannot be used: {source}")]
     Metadata {
         /// Where it was.
@@ -66,23 +66,32 @@ impl Discovery {
     /// Asks the issuer's well-known addresses in SPEC CL-1's order; the first that has a document decides.
     ///
     /// # Errors
-    /// As [`DiscoveryError`] says. Only "there is nothing here" (a 4xx status) moves on to the next
-    /// address; a failure does not, since the right address may be the one that failed.
+    /// As [`DiscoveryError`] says. Only "there is nothing here" (a 4xx status, a redirect, which is not followed,
+    /// or a page that is no metadata) moves on to the next address; a failure does not, since the right address
+    /// may be the one that failed.
     pub async fn metadata(&self, issuer: &Issuer) -> Result<Metadata, DiscoveryError> {
         let mut nothing = None;
         for url in addresses(issuer)? {
             let answer = self.fetch.get(&url).await?;
             let url = url.to_string();
             if answer.status == StatusCode::OK {
-                return Metadata::parse(issuer, &answer.body)
-                    .map_err(|source| DiscoveryError::Metadata { url, source });
+                match Metadata::parse(issuer, &answer.body) {
+                    // Some servers answer every address with a page.
+                    Err(source @ MetadataError::NotMetadata) => {
+                        nothing = Some(DiscoveryError::Metadata { url, source });
+                        continue;
+                    }
+                    Err(source) => return Err(DiscoveryError::Metadata { url, source }),
+                    Ok(metadata) => return Ok(metadata),
+                }
             }
             let (status, retry_after) = (answer.status, answer.retry_after(self.clock.unix_ms()));
             let failed = DiscoveryError::Status { url, status, retry_after };
-            if !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let is_nothing = status.is_client_error() || status.is_redirection();
+            if !is_nothing || status == StatusCode::TOO_MANY_REQUESTS {
                 return Err(failed);
             }
-            nothing = Some(failed);
+            nothing = nothing.or(Some(failed));
         }
         Err(nothing.unwrap_or(DiscoveryError::Issuer(PlaceError::NotAUrl { text: issuer.to_string() })))
     }

@@ -3,19 +3,13 @@
 use bearward_token::{Endpoint, Issuer, PlaceError};
 use serde::Deserialize;
 
-/// The members that Bearward uses. A missing endpoint is an error only for who needs it.
+/// The members that Bearward uses. An endpoint that is missing or cannot be used is an error only for who needs
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
     /// The issuer, identical to the one asked for.
     pub issuer: Issuer,
-    /// Where tokens are asked for.
-    pub token_endpoint: Option<Endpoint>,
-    /// Where the keys are.
-    pub jwks_uri: Option<Endpoint>,
-    /// RFC 7662.
-    pub introspection_endpoint: Option<Endpoint>,
-    /// RFC 7009.
-    pub revocation_endpoint: Option<Endpoint>,
+    raw: Raw,
 }
 
 /// A document that cannot be used.
@@ -58,43 +52,45 @@ impl Metadata {
         if raw.issuer != issuer.as_str() {
             return Err(MetadataError::OtherIssuer { found: raw.issuer.chars().take(200).collect() });
         }
-        Ok(Self {
-            issuer: issuer.clone(),
-            token_endpoint: endpoint("token_endpoint", raw.token_endpoint)?,
-            jwks_uri: endpoint("jwks_uri", raw.jwks_uri)?,
-            introspection_endpoint: endpoint("introspection_endpoint", raw.introspection_endpoint)?,
-            revocation_endpoint: endpoint("revocation_endpoint", raw.revocation_endpoint)?,
-        })
+        Ok(Self { issuer: issuer.clone(), raw })
     }
 
-    /// The token endpoint.
+    /// Where tokens are asked for.
     ///
     /// # Errors
-    /// [`MetadataError::Missing`].
-    pub fn needs_token_endpoint(&self) -> Result<&Endpoint, MetadataError> {
-        self.token_endpoint.as_ref().ok_or(MetadataError::Missing { member: "token_endpoint" })
+    /// [`MetadataError::Missing`], [`MetadataError::Endpoint`].
+    pub fn token_endpoint(&self) -> Result<Endpoint, MetadataError> {
+        endpoint("token_endpoint", self.raw.token_endpoint.as_deref())
     }
 
-    /// The key set's address.
+    /// Where the keys are.
     ///
     /// # Errors
-    /// [`MetadataError::Missing`].
-    pub fn needs_jwks_uri(&self) -> Result<&Endpoint, MetadataError> {
-        self.jwks_uri.as_ref().ok_or(MetadataError::Missing { member: "jwks_uri" })
+    /// [`MetadataError::Missing`], [`MetadataError::Endpoint`].
+    pub fn jwks_uri(&self) -> Result<Endpoint, MetadataError> {
+        endpoint("jwks_uri", self.raw.jwks_uri.as_deref())
+    }
+
+    /// Where tokens are described (RFC 7662).
+    ///
+    /// # Errors
+    /// [`MetadataError::Missing`], [`MetadataError::Endpoint`].
+    pub fn introspection_endpoint(&self) -> Result<Endpoint, MetadataError> {
+        endpoint("introspection_endpoint", self.raw.introspection_endpoint.as_deref())
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Raw {
     issuer: String,
     token_endpoint: Option<String>,
     jwks_uri: Option<String>,
     introspection_endpoint: Option<String>,
-    revocation_endpoint: Option<String>,
 }
 
-fn endpoint(member: &'static str, text: Option<String>) -> Result<Option<Endpoint>, MetadataError> {
-    text.map(|text| text.parse()).transpose().map_err(|source| MetadataError::Endpoint { member, source })
+fn endpoint(member: &'static str, text: Option<&str>) -> Result<Endpoint, MetadataError> {
+    let text = text.ok_or(MetadataError::Missing { member })?;
+    text.parse().map_err(|source| MetadataError::Endpoint { member, source })
 }
 
 #[cfg(test)]

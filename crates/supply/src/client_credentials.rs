@@ -80,8 +80,7 @@ impl ClientCredentials {
 
     async fn discover(&self) -> Result<Endpoint, Failure> {
         let metadata = self.metadata.get().await?;
-        let endpoint = metadata.needs_token_endpoint().cloned();
-        endpoint.map_err(|source| {
+        metadata.token_endpoint().map_err(|source| {
             let url = self.metadata.issuer().to_string();
             Failure::Discovery(bearward_issuer::DiscoveryError::Metadata { url, source })
         })

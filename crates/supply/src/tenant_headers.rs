@@ -42,6 +42,11 @@ pub enum TenantError {
 #[error("`{0}` cannot begin a header name: use letters, digits and hyphens")]
 pub struct PrefixError(String);
 
+/// True for a name that the headers can carry: 1 to 256 visible ASCII characters.
+pub fn is_tenant(name: &str) -> bool {
+    (1..=MAX_TENANT).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic())
+}
+
 impl TenantSigner {
     /// A signer for headers that begin with `prefix`.
     ///
@@ -100,10 +105,6 @@ impl TenantSigner {
 
 fn message(tenant: &str, unix_ms: u64) -> String {
     format!("{tenant}:{unix_ms}")
-}
-
-fn is_tenant(text: &str) -> bool {
-    (1..=MAX_TENANT).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -137,10 +137,11 @@ impl FromStr for Endpoint {
     }
 }
 
-/// True when a URL's host can only be this machine: `localhost` and below, 127.0.0.0/8, `[::1]`.
+/// True when a URL's host can only be this machine: `localhost`, 127.0.0.0/8, `[::1]`. Names below `localhost` are
+/// none: some resolvers ask the network for them.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
         None => false,

@@ -6,40 +6,93 @@ use super::tree::{Kind, Node, Place};
 
 /// What the name of a key ends with, holds, or is like when a secret stands behind it: misspelt names, too.
 const ENDINGS: [&str; 2] = ["token", "key"];
-const PARTS: [&str; 4] = ["secr", "passw", "pwd", "credential"];
+const PARTS: [&str; 6] = ["secr", "passw", "pwd", "credential", "authorization", "bearer"];
 const WHOLE: [&str; 3] = ["secret", "clientsecret", "password"];
 
 /// How like (Jaro-Winkler) a name must be. Hiding one too many only makes an error less clear.
 const ALIKE: f64 = 0.9;
 
 /// Members that say where a secret is, not what it is.
-const REFERENCES: [&str; 2] = ["env", "file"];
+const REFERENCES: [&str; 4] = ["env", "file", "vault", "aws"];
 
 /// The text as an error may show it. `tree` is what was read from it, or `None` for what cannot be read:
 /// then every line that looks like a secret's goes, and what may belong to it.
 pub(crate) fn without_secrets(source: &str, tree: Option<&Node>) -> String {
     let mut bytes = source.as_bytes().to_vec();
     match tree {
-        Some(tree) => blot_tree(tree, false, &mut bytes),
+        Some(tree) => blot_tree(tree, source, &mut bytes),
         None => blot_lines(source, &mut bytes),
     }
+    blot_urls(source, &mut bytes);
     // Whole values and line ends alone are blotted, so no character is cut; were one, nothing is shown.
     String::from_utf8(bytes).unwrap_or_else(|bytes| "*".repeat(bytes.as_bytes().len()))
 }
 
-fn blot_tree(node: &Node, is_secret: bool, bytes: &mut [u8]) {
-    match (&node.kind, &node.at) {
-        (Kind::Scalar(_), Place::File { offset, len }) if is_secret => {
-            blot(bytes, *offset, offset.saturating_add(*len));
-        }
-        (Kind::List(items), _) => items.iter().for_each(|item| blot_tree(item, is_secret, bytes)),
-        (Kind::Map(members), _) => {
+fn blot_tree(node: &Node, source: &str, bytes: &mut [u8]) {
+    match &node.kind {
+        Kind::List(items) => items.iter().for_each(|item| blot_tree(item, source, bytes)),
+        Kind::Map(members) => {
             for (key, value) in members {
-                let is_reference = is_secret && REFERENCES.contains(&key.name.as_str());
-                blot_tree(value, !is_reference && (is_secret || sounds_secret(&key.name)), bytes);
+                if !sounds_secret(&key.name) {
+                    blot_tree(value, source, bytes);
+                } else if !is_reference(value) {
+                    blot_member(&key.at, value, source, bytes);
+                }
             }
         }
         _ => {}
+    }
+}
+
+/// From behind the key to the end of the line in which its value ends: tags and comments go as well.
+fn blot_member(key: &Place, value: &Node, source: &str, bytes: &mut [u8]) {
+    let Place::File { offset, len } = *key else { return };
+    let from = offset.saturating_add(len);
+    let last = end_of(value).max(from);
+    let to = source.get(last..).and_then(|rest| rest.find('\n')).map_or(source.len(), |at| last + at);
+    let colon = source.get(from..to).and_then(|rest| rest.find(':')).map_or(from, |at| from + at + 1);
+    blot(bytes, colon, to);
+}
+
+fn end_of(node: &Node) -> usize {
+    let own = match node.at {
+        Place::File { offset, len } => offset.saturating_add(len),
+        Place::Env(_) => 0,
+    };
+    let below = match &node.kind {
+        Kind::List(items) => items.iter().map(end_of).max(),
+        Kind::Map(members) => members.iter().map(|(_, value)| end_of(value)).max(),
+        _ => None,
+    };
+    // The place of a block scalar may be its first line only; its text says how long it is at least.
+    let text = match &node.kind {
+        Kind::Scalar(text) => own.max(match node.at {
+            Place::File { offset, .. } => offset.saturating_add(text.len()),
+            Place::Env(_) => 0,
+        }),
+        _ => own,
+    };
+    text.max(below.unwrap_or(0))
+}
+
+fn is_reference(node: &Node) -> bool {
+    let Kind::Map(members) = &node.kind else { return false };
+    !members.is_empty() && members.iter().all(|(key, _)| REFERENCES.contains(&key.name.as_str()))
+}
+
+/// What stands before the `@` and behind the `?` of a URL, wherever it is.
+fn blot_urls(source: &str, bytes: &mut [u8]) {
+    for (at, _) in source.match_indices("://") {
+        let begin = at + 3;
+        let rest = source.get(begin..).unwrap_or("");
+        let url = rest.split(|c: char| c.is_whitespace() || "\"',}]".contains(c)).next().unwrap_or("");
+        let authority = url.split('/').next().unwrap_or("");
+        if let Some(end) = authority.rfind('@') {
+            blot(bytes, begin, begin + end);
+        }
+        if let Some(query) = url.find('?') {
+            blot(bytes, begin + query + 1, begin + url.len());
+        }
     }
 }
 
@@ -69,15 +122,17 @@ fn secret_in(line: &str) -> Option<usize> {
     let mut secrets = colons.filter(|at| {
         let (before, behind) = (line.get(..*at).unwrap_or(""), line.get(at + 1..).unwrap_or(""));
         let name = before.rsplit(['{', ',', ' ']).next().unwrap_or("").trim_matches(['"', '\'']);
-        let behind = behind.trim_start();
-        let is_reference = behind.strip_prefix('{').is_some_and(|inside| {
-            REFERENCES
-                .iter()
-                .any(|name| inside.trim_start().strip_prefix(*name).is_some_and(|rest| rest.starts_with(':')))
-        });
+        let is_reference = names_a_place(behind.trim());
         sounds_secret(name) && !is_reference
     });
     secrets.next().map(|at| at + 1)
+}
+
+/// Exactly `{env: NAME}` or its like, and nothing behind that could be something else.
+fn names_a_place(text: &str) -> bool {
+    let inside = text.strip_prefix('{').and_then(|inside| inside.split_once('}'));
+    let Some((name, place)) = inside.and_then(|(inside, _)| inside.split_once(':')) else { return false };
+    REFERENCES.contains(&name.trim()) && !place.contains([':', ',', '{'])
 }
 
 fn sounds_secret(name: &str) -> bool {

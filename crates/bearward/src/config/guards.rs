@@ -100,7 +100,6 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         cache_entries: section.parsed("cacheEntries", "write a number such as `100000`").unwrap_or(100_000),
         allowed_origins: [origins, &allowed_origins(section)].concat(),
         max_body: section.parsed::<Size>("maxBody", SIZE).map_or(4 * 1024 * 1024, |size| size.0),
-        max_header: section.parsed::<Size>("maxHeader", SIZE).map_or(64 * 1024, |size| size.0.max(8192)),
         pre_provisioned,
         stream_grace: section
             .parsed::<Span>("streamGrace", DURATION)

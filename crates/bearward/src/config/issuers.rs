@@ -2,7 +2,7 @@
 
 use bearward_guard::Expectations;
 use bearward_guard::keys::{Algorithm, algorithm_named};
-use bearward_token::Issuer;
+use bearward_token::{Endpoint, Issuer};
 
 use super::reader::{Section, Text, did_you_mean};
 use super::settings::{IssuerSettings, KeysFrom};
@@ -79,7 +79,11 @@ fn keys(section: &Section<'_>) -> KeysFrom {
     let Some(jwks) = section.section("jwks") else { return KeysFrom::Discovery };
     let keys = match (jwks.text("url"), jwks.text("file")) {
         (Some(url), None) => {
-            jwks.parse("url", url, "write an https:// URL").map_or(KeysFrom::Discovery, KeysFrom::Url)
+            let keys: Option<Endpoint> = jwks.parse("url", url, "write an https:// URL");
+            if keys.as_ref().is_some_and(Endpoint::is_plain_http) {
+                warn_of_plain_http(&jwks, url, "the key set");
+            }
+            keys.map_or(KeysFrom::Discovery, KeysFrom::Url)
         }
         (None, Some(file)) => KeysFrom::File(file.text.into()),
         _ => {

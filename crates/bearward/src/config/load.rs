@@ -8,7 +8,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::reader::{Problems, Section};
 use super::settings::Settings;
 use super::tree::{Node, Place, place_in, scalars};
-use super::{guards, overrides, providers, server, tree};
+use super::{guards, overrides, providers, server, together, tree};
 
 /// The process's environment, taken once at start.
 #[derive(Clone, Default)]
@@ -47,12 +47,20 @@ impl Environment {
     /// What `.env` beside the configuration adds; what is set already wins.
     fn with_dotenv(mut self, folder: &Path) -> Result<Self, String> {
         let path = folder.join(".env");
-        let entries = match dotenvy::from_path_iter(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.not_found() => return Ok(self),
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
             Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
         };
-        for entry in entries {
+        if let Some(line) = text.lines().position(is_substituted) {
+            // A secret with a `$` in it would silently become another one.
+            return Err(format!(
+                "line {} of {} has a `$` that would be replaced: put the value in single quotes",
+                line + 1,
+                path.display()
+            ));
+        }
+        for entry in dotenvy::from_read_iter(text.as_bytes()) {
             // The line is not shown: it may hold a secret.
             let (name, value) =
                 entry.map_err(|_| format!("{}: a line is not `NAME=value`", path.display()))?;
@@ -60,6 +68,23 @@ impl Environment {
         }
         Ok(self)
     }
+}
+
+/// True for a line of `.env` with a `$` that is neither escaped nor in single quotes.
+fn is_substituted(line: &str) -> bool {
+    let Some((_, value)) = line.split_once('=').filter(|_| !line.trim_start().starts_with('#')) else {
+        return false;
+    };
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in value.chars() {
+        match c {
+            '$' if !is_quoted && !is_escaped => return true,
+            '\'' => is_quoted = !is_quoted,
+            _ => {}
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    false
 }
 
 impl std::fmt::Debug for Environment {
@@ -117,7 +142,12 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
     let variables: Vec<_> = environment.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     overrides::apply(&mut tree, &variables, &problems);
     not_interpolated(&tree, &problems);
-    let settings = read(&Section::new("", &tree, &problems), &problems);
+    not_read_yet(&variables, &problems);
+    let root = Section::new("", &tree, &problems);
+    let settings = read(&root, &problems);
+    if !problems.has_errors() {
+        together::check(&root, &settings);
+    }
     let mut found = problems.into_inner();
     found.sort_by(|a, b| a.order().cmp(&b.order()));
     let found = found.into_iter().map(|problem| problem.in_file(name, &shown));
@@ -149,6 +179,26 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
     }
     root.finish();
     Settings { server, guards, providers }
+}
+
+/// Names that are promised and that this version does not read: whoever sets them must know.
+fn not_read_yet(variables: &[(String, String)], problems: &Problems) {
+    const PROMISED: [&str; 8] = [
+        "MCP_REUSE_AUTHORIZER",
+        "MCP_REUSE_AUTHORIZER_MODE",
+        "MCP_BEARER_TEMPLATE_NAME",
+        "MCP_BEARER_AUDIENCE",
+        "MCP_BEARER_RESOURCE_URL",
+        "MCP_BEARER_REALM",
+        "MCP_BEARER_CACHE_TTL_MS",
+        "MCP_BEARER_ALLOWED_USER_IDS",
+    ];
+    for (name, _) in variables.iter().filter(|(name, _)| PROMISED.contains(&name.as_str())) {
+        let message =
+            format!("environment variable `{name}` is known, but this version does not read it yet");
+        let help = "say it in the configuration file";
+        problems.add(Problem::warning(&Place::Env(name.clone()), message, "", help));
+    }
 }
 
 /// `${VAR}` means something elsewhere. Here it would be taken as it stands, to someone's surprise.

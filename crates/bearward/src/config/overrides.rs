@@ -69,7 +69,8 @@ fn names_of_secrets(tree: &Node, environment: &[(String, String)]) -> HashSet<St
             names.insert(text.to_owned());
         }
     });
-    let by_override = environment.iter().filter(|(name, _)| name.to_ascii_uppercase().ends_with("__ENV"));
+    let overrides = environment.iter().filter(|(name, _)| name.starts_with(PREFIX));
+    let by_override = overrides.filter(|(name, _)| name.to_ascii_uppercase().ends_with("__ENV"));
     names.extend(by_override.map(|(_, value)| value.clone()));
     names
 }

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use bearward_gateway::provider::TenantFrom;
+use bearward_supply::tenant_headers::is_tenant;
 use bearward_supply::{ClientAuth, TenantSigner};
 use bearward_token::{ClientSecret, Endpoint, PlaceError};
 
 use super::reader::{Section, Text};
 use super::settings::{ProviderSettings, TenantSettings};
-use super::values::secret;
+use super::values::{secret, warn_of_plain_http};
 
 /// Reads all of them.
 pub(crate) fn read(root: &Section<'_>) -> Vec<ProviderSettings> {
@@ -65,18 +66,19 @@ fn provider(section: &Section<'_>, name: Option<Text<'_>>) -> Option<ProviderSet
         let issuer: bearward_token::Issuer =
             auth.parse("authority", text, "write the issuer exactly as its metadata says")?;
         if issuer.is_plain_http() {
-            auth.warn(
-                text.at,
-                "the authority is reached by plain HTTP",
-                "fine on one machine; use https:// elsewhere",
-            );
+            warn_of_plain_http(&auth, text, "the authority");
         }
         Some(issuer)
     });
     let client_id = auth.required_text("clientId", "my-client").map(|text| text.text.to_owned());
     let client_secret = secret(&auth, "clientSecret");
-    let token_endpoint =
+    let token_endpoint: Option<Endpoint> =
         auth.parsed("tokenEndpoint", "write an https:// URL, or leave it out to have it discovered");
+    if let Some(text) =
+        auth.text("tokenEndpoint").filter(|_| token_endpoint.as_ref().is_some_and(Endpoint::is_plain_http))
+    {
+        warn_of_plain_http(&auth, text, "the token endpoint");
+    }
     let client_auth = client_auth(&auth);
     let audience = auth.text("audience").map(|text| text.text.to_owned());
     let resource = auth.text("resource").map(|text| text.text.to_owned());
@@ -166,7 +168,13 @@ fn tenant_headers(section: &Section<'_>) -> Option<TenantSettings> {
     let secret = secret(section, "secret")?;
     let tenant = match (section.text("claim"), section.text("constant")) {
         (Some(claim), None) => TenantFrom::Claim(claim.text.to_owned()),
-        (None, Some(constant)) => TenantFrom::Constant(constant.text.to_owned()),
+        (None, Some(constant)) => {
+            if !is_tenant(constant.text) {
+                let help = "write 1 to 256 visible ASCII characters, without spaces";
+                section.error(constant.at, "`tenantHeaders.constant` cannot stand in a header", help);
+            }
+            TenantFrom::Constant(constant.text.to_owned())
+        }
         _ => {
             let message = "`tenantHeaders` must say where the tenant comes from, once";
             section.error(

@@ -15,6 +15,11 @@ use super::tree::{Key, Kind, Node, Place, is_same_name};
 pub(crate) struct Problems(RefCell<Vec<Problem>>);
 
 impl Problems {
+    /// True when something was found that is more than a warning.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.0.borrow().iter().any(|problem| !problem.is_warning())
+    }
+
     pub(crate) fn add(&self, problem: Problem) {
         self.0.borrow_mut().push(problem);
     }
@@ -120,6 +125,11 @@ impl<'a> Section<'a> {
     /// True when a member is there, be it null.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.is_named(name))
+    }
+
+    /// True when there is no member of another name.
+    pub(crate) fn has_only(&self, names: &[&str]) -> bool {
+        self.members.iter().all(|member| names.iter().any(|name| member.is_named(name)))
     }
 
     fn member(&self, name: &'static str) -> Option<&Member<'a>> {

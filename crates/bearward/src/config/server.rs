@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reader::{Problems, Section};
 use super::settings::{ListenAddress, ServerSettings};
 use super::tree::{Kind, Node, Place};
-use super::values::{Span, allowed_origins};
+use super::values::{Size, Span, allowed_origins};
 
 const ADDRESS: &str = "write an address such as `127.0.0.1:8080` or `[::1]:8080`";
 
@@ -29,7 +29,7 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
         listen,
         admin,
         egress,
-        workers: workers(&section),
+        workers: count(&section, "workers", "threads", 1024),
         public_url: section
             .parsed("publicUrl", "write the URL that callers use, such as `https://mcp.example.com`"),
         allowed_hosts: section
@@ -39,6 +39,8 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
             .map(|host| host.text.to_owned())
             .collect(),
         allowed_origins: allowed_origins(&section),
+        max_header: max_header(&section),
+        max_connections: count(&section, "maxConnections", "connections", 1_000_000),
         drain: section
             .parsed::<Span>("drain", "write a duration such as `10s`")
             .map_or(Duration::from_secs(10), |span| span.0),
@@ -75,13 +77,26 @@ fn one_address_each(
     }
 }
 
-fn workers(section: &Section<'_>) -> Option<usize> {
-    let workers: usize = section.parsed("workers", "write a number of threads, such as `2`")?;
-    if workers == 0 {
-        let at = section.text("workers").map_or(section.at(), |text| text.at);
-        section.error(at, "`server.workers` must be at least 1", "leave it out for one a core");
+/// A whole number from 1 to `most`.
+fn count(section: &Section<'_>, name: &'static str, of_what: &str, most: usize) -> Option<usize> {
+    let help = format!("write a number of {of_what} from 1 to {most}, or leave it out");
+    let count: usize = section.parsed(name, &help)?;
+    if (1..=most).contains(&count) {
+        return Some(count);
     }
-    Some(workers.max(1))
+    let at = section.text(name).map_or(section.at(), |text| text.at);
+    section.error(at, format!("`{}` cannot be {count}", section.path_of(name)), help);
+    None
+}
+
+fn max_header(section: &Section<'_>) -> usize {
+    let help = "write a size from `8KiB` to `1MiB`, or leave it out: then it is 64KiB";
+    let Some(Size(size)) = section.parsed("maxHeader", help) else { return 64 * 1024 };
+    if !(8 * 1024..=1024 * 1024).contains(&size) {
+        let at = section.text("maxHeader").map_or(section.at(), |text| text.at);
+        section.error(at, "`server.maxHeader` is out of bounds", help);
+    }
+    size
 }
 
 /// The sidecar lends its tokens to whoever can reach it, so another address than loopback must be asked

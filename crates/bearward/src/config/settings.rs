@@ -71,6 +71,10 @@ pub struct ServerSettings {
     pub allowed_hosts: Vec<String>,
     /// Origins of web pages that may call any guard.
     pub allowed_origins: Vec<String>,
+    /// Longest request head, in bytes.
+    pub max_header: usize,
+    /// Most connections at once to one listener; absent: what the process's open files allow.
+    pub max_connections: Option<usize>,
     /// How long open requests may go on at shutdown.
     pub drain: Duration,
 }
@@ -111,8 +115,6 @@ pub struct GuardSettings {
     pub allowed_origins: Vec<String>,
     /// Longest request body, in bytes.
     pub max_body: usize,
-    /// Longest request head, in bytes.
-    pub max_header: usize,
     /// Publishes no authorization server (SPEC RS-2).
     pub pre_provisioned: bool,
     /// How long an event stream outlives its token.
@@ -139,7 +141,7 @@ pub struct IssuerSettings {
 }
 
 /// Where keys come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeysFrom {
     /// The issuer's metadata.
     Discovery,

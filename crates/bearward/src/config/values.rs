@@ -88,6 +88,12 @@ pub(crate) fn secret(section: &Section<'_>, name: &'static str) -> Option<Secret
         return None;
     }
     let reference = section.section(name)?;
+    if !reference.has_only(&["env", "file", "vault", "aws"]) {
+        // Nor are its members named: one may be the secret.
+        let message = format!("`{}` must be a reference", section.path_of(name));
+        section.error(&node.at, message, HELP);
+        return None;
+    }
     for later in ["vault", "aws"] {
         reference.not_yet(later, "secrets come from `env` and `file`");
     }

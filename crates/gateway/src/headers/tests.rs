@@ -33,6 +33,9 @@ fn credentials_cookies_and_reserved_headers_never_cross_in_any_spelling() {
         "X-TB-Tenant-ID",
         "x_tb_tenant_id",
         "X-Tb_Signature",
+        "content_length",
+        "transfer_encoding",
+        "keep_alive",
     ] {
         assert_eq!(cleaned(&[(name, "v"), (name, "w")]), Vec::<String>::new(), "{name}");
     }
@@ -73,4 +76,14 @@ fn a_challenge_from_behind_does_not_reach_the_caller() {
         map(&[("WWW-Authenticate", "Bearer"), ("X-Accel-Buffering", "no"), ("Connection", "close")]);
     clean_response(&mut headers);
     assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-accel-buffering"]);
+}
+
+// SPEC PX-7, HARD 27
+#[test]
+fn what_a_server_behind_could_read_as_another_header_is_removed() {
+    let mut headers = map(&[("mcp_session_id", "1"), ("x_any", "1"), ("mcp-param-a_b", "1"), ("x-any", "1")]);
+    remove_ambiguous(&mut headers);
+    let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["mcp-param-a_b", "x-any"]);
 }

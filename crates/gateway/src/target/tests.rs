@@ -9,6 +9,7 @@ fn what_follows_is_put_behind_the_base_and_nothing_is_normalized() {
     let cases = [
         ("http://a:3000/mcp", "", None, "http://a:3000/mcp"),
         ("http://a/mcp/", "/x", Some("q=1&r"), "http://a/mcp/x?q=1&r"),
+        ("http://a/mcp/", "", None, "http://a/mcp/"),
         ("http://a", "", None, "http://a/"),
         ("https://a/v1", "/notes//2/%41", None, "https://a/v1/notes//2/%41"),
     ];

@@ -32,7 +32,7 @@ fn the_audience_is_one_of_ours_as_text_or_in_an_array() {
         json!({"aud": "other"}),
         json!({"aud": ["x", "https://a.example/mcp"]}),
         json!({"aud": null, "resource": "other"}),
-        json!({"aud": "x", "resource": ["other"]}),
+        json!({"aud": null, "resource": ["x", "other"]}),
     ] {
         assert!(check(&good).is_ok(), "{good}");
     }
@@ -45,6 +45,7 @@ fn the_audience_is_one_of_ours_as_text_or_in_an_array() {
         json!({"aud": {"other": true}}),
         json!({"aud": 7}),
         json!({"aud": ""}),
+        json!({"aud": "x", "resource": "other"}),
     ] {
         assert_eq!(check(&bad).unwrap_err(), Rejection::Audience, "{bad}");
     }

@@ -89,7 +89,7 @@ fn keys_that_cannot_verify_are_left_out_and_the_others_stay() {
         json!(null),
     ] {
         assert_eq!(set(&json!([bad, good])).unwrap().len(), 1, "{bad}");
-        assert!(matches!(set(&json!([bad])), Err(KeySetError::NoUsableKey(1))), "{bad}");
+        assert!(set(&json!([bad])).unwrap().is_empty(), "{bad}");
     }
 }
 

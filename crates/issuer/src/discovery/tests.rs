@@ -77,7 +77,8 @@ async fn the_first_document_decides_also_when_it_cannot_be_used() {
     let first = "https://as.example/.well-known/oauth-authorization-server";
     let second = "https://as.example/.well-known/openid-configuration";
     let good = r#"{"issuer":"https://as.example"}"#;
-    let (found, asked) = discover("https://as.example", &[(first, 200, "{}"), (second, 200, good)]).await;
+    let other = r#"{"issuer":"https://other.example"}"#;
+    let (found, asked) = discover("https://as.example", &[(first, 200, other), (second, 200, good)]).await;
     assert!(matches!(found, Err(DiscoveryError::Metadata { .. })));
     assert_eq!(asked.len(), 1);
 
@@ -86,9 +87,22 @@ async fn the_first_document_decides_also_when_it_cannot_be_used() {
 }
 
 #[tokio::test]
+async fn a_page_or_a_redirect_is_no_document_and_the_next_address_is_asked() {
+    let first = "https://as.example/.well-known/oauth-authorization-server";
+    let second = "https://as.example/.well-known/openid-configuration";
+    let good = r#"{"issuer":"https://as.example"}"#;
+    for (status, body) in [(200, "<html>"), (200, "{}"), (302, "")] {
+        let (found, _) = discover("https://as.example", &[(first, status, body), (second, 200, good)]).await;
+        assert!(found.is_ok(), "{status} {body}");
+    }
+    let (found, _) = discover("https://as.example", &[(first, 200, "<html>")]).await;
+    assert!(matches!(found, Err(DiscoveryError::Metadata { source: MetadataError::NotMetadata, .. })));
+}
+
+#[tokio::test]
 async fn a_failing_server_is_a_failure_and_not_an_absent_document() {
     let first = "https://as.example/.well-known/oauth-authorization-server";
-    for status in [500, 503, 429, 302] {
+    for status in [500, 503, 429] {
         let (found, asked) = discover("https://as.example", &[(first, status, "")]).await;
         assert!(matches!(found, Err(DiscoveryError::Status { .. })), "{status}");
         assert_eq!(asked.len(), 1, "{status}");

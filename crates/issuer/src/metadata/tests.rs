@@ -15,11 +15,18 @@ fn a_document_for_another_issuer_is_refused_also_when_only_a_slash_differs() {
 }
 
 #[test]
-fn an_endpoint_on_plain_http_elsewhere_is_refused_and_a_missing_one_only_when_needed() {
-    let plain = r#"{"issuer":"https://as.example/t","token_endpoint":"http://as.example/token"}"#;
-    assert!(matches!(parse(plain), Err(MetadataError::Endpoint { member: "token_endpoint", .. })));
+fn an_endpoint_that_cannot_be_used_or_is_missing_is_an_error_only_for_who_needs_it() {
+    let document = r#"{"issuer":"https://as.example/t","token_endpoint":"http://as.example/token",
+        "introspection_endpoint":"nonsense","jwks_uri":"https://as.example/keys"}"#;
+    let metadata = parse(document).unwrap();
+    assert_eq!(metadata.jwks_uri().unwrap().as_str(), "https://as.example/keys");
+    assert!(matches!(
+        metadata.token_endpoint(),
+        Err(MetadataError::Endpoint { member: "token_endpoint", .. })
+    ));
+    assert!(matches!(metadata.introspection_endpoint(), Err(MetadataError::Endpoint { .. })));
     let none = parse(r#"{"issuer":"https://as.example/t","jwks_uri":null}"#).unwrap();
-    assert_eq!(none.needs_jwks_uri(), Err(MetadataError::Missing { member: "jwks_uri" }));
+    assert_eq!(none.jwks_uri(), Err(MetadataError::Missing { member: "jwks_uri" }));
 }
 
 #[test]

@@ -14,6 +14,14 @@ fn a_secret_is_blotted_out_however_its_key_is_spelt_and_wherever_it_stands() {
         format!("tokens_key:\n  - {SECRET}\n  - {SECRET}\n"),
         format!("clientSecret:\n  value: {SECRET}\n"),
         format!("clientSecret: |\n  {SECRET}\n  {SECRET}\n"),
+        "clientSecret: !hunter2\n".into(),
+        "clientSecret: &hunter2 x\n".into(),
+        "clientSecret: {hunter2}\n".into(),
+        "clientSecret: {env: {hunter2: x}, hunter2: y}\n".into(),
+        "clientSecret: [\n  hunter2,\n  hunter2]\n".into(),
+        "authorization: \"Bearer hunter2\"\n".into(),
+        "url: https://user:hunter2@a.example/\n".into(),
+        "url: 'https://a.example/x?key=hunter2'\n".into(),
     ] {
         let tree = parse(&text).unwrap();
         for shown in [without_secrets(&text, Some(&tree)), without_secrets(&text, None)] {
