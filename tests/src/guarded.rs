@@ -33,7 +33,15 @@ pub struct Guarded {
 /// # Errors
 /// When it refuses its configuration or does not become ready in time.
 pub async fn guarded(tools: &Tools, upstream: &str, issuer: &str) -> Result<Guarded> {
-    let (address, admin) = (free_address()?, free_address()?);
+    guarded_at(tools, free_address()?, upstream, issuer).await
+}
+
+/// The same, at an address of the caller's choice: in the place of one that was stopped.
+///
+/// # Errors
+/// As [`guarded`].
+pub async fn guarded_at(tools: &Tools, address: SocketAddr, upstream: &str, issuer: &str) -> Result<Guarded> {
+    let admin = free_address()?;
     let resource = format!("http://{address}/mcp");
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("bearward.yaml");
@@ -44,6 +52,17 @@ pub async fn guarded(tools: &Tools, upstream: &str, issuer: &str) -> Result<Guar
     process.until_listening(address).await?;
     until_ready(&process, admin).await?;
     Ok(Guarded { resource, address, admin, process, _folder: folder })
+}
+
+impl Guarded {
+    /// Stops it and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn stop(mut self) -> Result<()> {
+        self.process.terminate().await?;
+        self.process.until_ended(READY_WITHIN).await.map(drop)
+    }
 }
 
 fn configuration(

@@ -17,6 +17,9 @@ use bearward_testbed::mcp::SampleMcpServer;
 use bearward_testbed::notes::NotesApi;
 use tokio::net::TcpListener;
 
+/// The first request of a client with a session; its id is 7.
+pub const INIT: &str = r#"{"jsonrpc":"2.0","id":7,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+
 /// What the notes API's tokens are for.
 pub const NOTES: &str = "https://notes.example.com";
 
@@ -46,7 +49,8 @@ pub struct Stage {
 /// Bends the stage before the curtain rises.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// More lines of the guard, each indented by four spaces.
+    /// More lines of the guard, each indented by four spaces, and more guards. `ORIGIN`, `ISSUER` and `MCP` stand for
+    /// the public listener's origin, the issuer, and the sample server's URL.
     pub guard: String,
     /// The guard's upstream instead of the sample server, with `provider` if need be; `NOTES` stands for the
     /// notes API's URL.
@@ -98,7 +102,11 @@ guards:
 ",
             notes = notes.url(),
             issuer = issuer.issuer(),
-            guard = plan.guard,
+            guard = plan
+                .guard
+                .replace("ORIGIN", &format!("http://{listen_at}"))
+                .replace("ISSUER", &issuer.issuer())
+                .replace("MCP", &mcp.url()),
         );
         if plan.issuer_down {
             let keys = issuer.keys().clone();
@@ -137,6 +145,14 @@ guards:
     /// Somebody's token that opens the guard.
     pub fn token_of(&self, subject: &str) -> String {
         self.issuer.token_for(&self.resource).subject(subject).build()
+    }
+
+    /// A POST to the resource with [`INIT`] as its body, if none other is set, and this token.
+    pub fn post(&self, token: &str) -> reqwest::RequestBuilder {
+        let request = self.http.post(&self.resource).bearer_auth(token).body(INIT);
+        request
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
     }
 
     /// Waits until `/readyz` says yes.

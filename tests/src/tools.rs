@@ -36,6 +36,11 @@ impl Tools {
     }
 }
 
+/// The `bearward` program alone; when it is missing, records that `test` was skipped and why.
+pub fn bearward(test: &str) -> Option<PathBuf> {
+    tool("BEARWARD_BIN", test)
+}
+
 /// A file of this package, such as `clients/python/client.py`.
 pub fn own_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -9,22 +9,12 @@
 
 use std::time::Duration;
 
+use bearward_observe::{Event, Rejection};
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::client::{Era, McpClient};
-use bearward_tests::stage::{NOTES, Plan, Stage, eventually, issuer, raw};
+use bearward_tests::stage::{INIT, NOTES, Plan, Stage, eventually, issuer, raw};
 use http::StatusCode;
 use serde_json::{Value, json};
-
-const INIT: &str = r#"{"jsonrpc":"2.0","id":7,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
-
-fn post(stage: &Stage, token: &str) -> reqwest::RequestBuilder {
-    stage
-        .http
-        .post(&stage.resource)
-        .bearer_auth(token)
-        .header("content-type", "application/json")
-        .header("accept", "application/json, text/event-stream")
-}
 
 // SPEC RS-3, RS-4, RS-5: each for its own reason, with a challenge and a JSON-RPC error
 #[tokio::test]
@@ -32,6 +22,9 @@ async fn bad_tokens_never_reach_the_server_behind() {
     let stage = Stage::new().await;
     let good = || stage.issuer.token_for(&stage.resource);
     let stranger = AuthorizationServer::builder().start().await.unwrap();
+    let other_audience = stage.issuer.token_for("https://other.example").build();
+    let other_issuer = stranger.token_for(&stage.resource).build();
+    let hmac = good().signed_with_public_key_as_secret().build();
     let send = |token: Option<String>, query: &str| {
         let url = format!("{}{query}", stage.resource);
         let request = stage.http.post(url).body(INIT);
@@ -41,28 +34,50 @@ async fn bad_tokens_never_reach_the_server_behind() {
         };
         async move { request.send().await.unwrap() }
     };
+    let (none, invalid, malformed) = ("", "invalid_token", "invalid_request");
     let cases = [
-        ("no token", None, "", 401, false),
-        ("garbage", Some("garbage".into()), "", 401, true),
-        ("wrong signature", Some(good().with_garbage_signature().build()), "", 401, true),
-        ("wrong audience", Some(stage.issuer.token_for("https://other.example").build()), "", 401, true),
-        ("expired", Some(good().claim("exp", 1).build()), "", 401, true),
-        ("other issuer", Some(stranger.token_for(&stage.resource).build()), "", 401, true),
-        ("alg none", Some(good().unsigned().build()), "", 401, true),
-        ("HMAC with the public key", Some(good().signed_with_public_key_as_secret().build()), "", 401, true),
-        ("in the query alone", None, "?access_token=abc", 401, false),
-        ("in the query, too", Some(good().build()), "?access_token=abc", 400, true),
+        ("no token", None, "", 401, none, Rejection::NoToken),
+        ("garbage", Some("garbage".into()), "", 401, invalid, Rejection::Malformed),
+        (
+            "wrong signature",
+            Some(good().with_garbage_signature().build()),
+            "",
+            401,
+            invalid,
+            Rejection::Signature,
+        ),
+        ("wrong audience", Some(other_audience), "", 401, invalid, Rejection::Audience),
+        ("expired", Some(good().claim("exp", 1).build()), "", 401, invalid, Rejection::Expired),
+        ("other issuer", Some(other_issuer), "", 401, invalid, Rejection::Issuer),
+        ("alg none", Some(good().unsigned().build()), "", 401, invalid, Rejection::Signature),
+        ("HMAC with the public key", Some(hmac), "", 401, invalid, Rejection::Algorithm),
+        ("in the query alone", None, "?access_token=abc", 401, none, Rejection::TokenInQuery),
+        (
+            "in the query, too",
+            Some(good().build()),
+            "?access_token=abc",
+            400,
+            malformed,
+            Rejection::TokenInQuery,
+        ),
     ];
-    for (name, token, query, status, has_error) in cases {
+    let mut events = stage.observer.follow();
+    for (name, token, query, status, error, reason) in cases {
         let answer = send(token, query).await;
         assert_eq!(answer.status(), status, "{name}");
         let challenge = answer.headers()["www-authenticate"].to_str().unwrap().to_owned();
         assert!(challenge.contains("resource_metadata=\"http://"), "{name}: {challenge}");
-        assert_eq!(challenge.contains("error="), has_error, "{name}: {challenge}");
+        let says_error = challenge.contains("error=");
+        assert_eq!(says_error, !error.is_empty(), "{name}: {challenge}");
+        assert!(!says_error || challenge.contains(&format!("error=\"{error}\"")), "{name}: {challenge}");
         assert_eq!(answer.headers()["cache-control"], "no-store", "{name}");
         let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         assert_eq!(body["jsonrpc"], "2.0", "{name}");
         assert!(body["error"]["message"].is_string(), "{name}");
+        match events.recv().await.unwrap() {
+            Event::AuthRejected { reason: said, .. } => assert_eq!(said, reason, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
     }
     assert!(stage.mcp.received().is_empty(), "nothing of it arrived behind");
 }
@@ -96,7 +111,7 @@ async fn oversized_and_smuggled_requests_are_refused() {
     let answer = raw(address, huge.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431") || answer.is_empty(), "{answer}");
 
-    let declared = post(&stage, &token).body("x".repeat(2000)).send().await.unwrap();
+    let declared = stage.post(&token).body("x".repeat(2000)).send().await.unwrap();
     assert_eq!(declared.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let chunk = format!("7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000));
     let chunked = format!(
@@ -127,7 +142,7 @@ async fn a_server_behind_that_is_down_is_a_502_with_the_requests_id_and_no_secre
     let stage =
         Stage::with(Plan { upstream: Some("url: 'http://127.0.0.1:9/mcp'".into()), ..Plan::default() }).await;
     let token = stage.token();
-    let answer = post(&stage, &token).body(INIT).send().await.unwrap();
+    let answer = stage.post(&token).body(INIT).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     let text = answer.text().await.unwrap();
     let body: Value = serde_json::from_str(&text).unwrap();
@@ -159,13 +174,13 @@ async fn with_the_issuer_down_at_start_it_is_alive_not_ready_and_recovers_alone(
     let identifier = named.split("issuer ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     let address = identifier.strip_prefix("http://").unwrap().parse().unwrap();
     let token = stage.issuer.token_for(&stage.resource).claim("iss", identifier).build();
-    let answer = post(&stage, &token).body(INIT).send().await.unwrap();
+    let answer = stage.post(&token).body(INIT).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers().contains_key("retry-after"));
 
     let back = issuer().address(address).keys(stage.issuer.keys().clone()).start().await.unwrap();
     stage.until_ready().await;
-    assert_eq!(post(&stage, &token).body(INIT).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(stage.post(&token).body(INIT).send().await.unwrap().status(), StatusCode::OK);
     drop(back);
 }
 
@@ -173,7 +188,8 @@ async fn with_the_issuer_down_at_start_it_is_alive_not_ready_and_recovers_alone(
 #[tokio::test]
 async fn what_must_not_cross_does_not_and_what_must_does() {
     let stage = Stage::new().await;
-    let answer = post(&stage, &stage.token())
+    let answer = stage
+        .post(&stage.token())
         .header("cookie", "session=1")
         .header("x-tb-tenant-id", "evil")
         .header("x_tb_tenant_id", "evil")
@@ -202,10 +218,11 @@ async fn what_must_not_cross_does_not_and_what_must_does() {
 async fn a_session_is_for_the_caller_that_opened_it_alone() {
     let stage = Stage::new().await;
     let (alice, bob) = (stage.token_of("alice"), stage.token_of("bob"));
-    let opened = post(&stage, &alice).body(INIT).send().await.unwrap();
+    let opened = stage.post(&alice).body(INIT).send().await.unwrap();
     let session = opened.headers()["mcp-session-id"].clone();
     let list = |token: &str, session: &http::HeaderValue| {
-        post(&stage, token)
+        stage
+            .post(token)
             .header("mcp-session-id", session)
             .header("mcp-protocol-version", "2025-06-18")
             .body(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
@@ -231,12 +248,11 @@ async fn a_web_page_of_another_site_is_refused_also_by_another_name_for_this_mac
     let stage = Stage::new().await;
     let token = stage.token();
     let foreign =
-        post(&stage, &token).header("origin", "https://evil.example").body(INIT).send().await.unwrap();
+        stage.post(&token).header("origin", "https://evil.example").body(INIT).send().await.unwrap();
     assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
-    let rebound = post(&stage, &token).header("host", "evil.example").body(INIT).send().await.unwrap();
+    let rebound = stage.post(&token).header("host", "evil.example").body(INIT).send().await.unwrap();
     assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
-    let local =
-        post(&stage, &token).header("origin", "http://localhost:5173").body(INIT).send().await.unwrap();
+    let local = stage.post(&token).header("origin", "http://localhost:5173").body(INIT).send().await.unwrap();
     assert_eq!(local.status(), StatusCode::OK);
 }
 
@@ -278,7 +294,8 @@ async fn an_event_stream_ends_when_its_token_dies() {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
             "io.modelcontextprotocol/clientCapabilities": {}}}});
-    let answer = post(&stage, &token)
+    let answer = stage
+        .post(&token)
         .header("mcp-protocol-version", "2026-07-28")
         .header("mcp-method", "tools/call")
         .header("mcp-name", "count_to")
@@ -301,16 +318,16 @@ async fn a_refused_credential_of_ours_is_replaced_once_and_never_a_401_for_the_c
     let stage = Stage::with(plan).await;
     let token = stage.token();
     let asked = || stage.issuer.counts().snapshot().grant("client_credentials");
-    assert_eq!(post(&stage, &token).body("{}").send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(stage.post(&token).body("{}").send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(asked(), 1);
 
     stage.notes.refuse_next(1, StatusCode::UNAUTHORIZED);
-    assert_eq!(post(&stage, &token).body("{}").send().await.unwrap().status(), StatusCode::OK, "retried");
+    assert_eq!(stage.post(&token).body("{}").send().await.unwrap().status(), StatusCode::OK, "retried");
     assert_eq!(asked(), 2);
 
     stage.notes.refuse_next(1000, StatusCode::UNAUTHORIZED);
     for _ in 0..10 {
-        let answer = post(&stage, &token).body("{}").send().await.unwrap();
+        let answer = stage.post(&token).body("{}").send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
         assert!(!answer.headers().contains_key("www-authenticate"));
     }

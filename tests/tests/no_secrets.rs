@@ -9,7 +9,10 @@
 )]
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use bearward_testbed::authorization_server::{Fault, Place};
 use bearward_testbed::client::{Era, McpClient};
@@ -17,7 +20,7 @@ use bearward_testbed::mcp::SampleMcpServer;
 use bearward_testbed::notes::NotesApi;
 use bearward_tests::process::{Running, free_address};
 use bearward_tests::stage::{NOTES, eventually, issuer};
-use bearward_tests::tools::skip;
+use bearward_tests::tools::bearward;
 use http::StatusCode;
 use serde_json::json;
 use tokio::process::Command;
@@ -26,10 +29,7 @@ use tokio::process::Command;
 #[tokio::test]
 async fn no_secret_is_in_anything_that_a_full_run_prints_at_the_finest_level() {
     let test = "no_secret_is_in_anything_that_a_full_run_prints_at_the_finest_level";
-    let Some(binary) = std::env::var_os("BEARWARD_BIN").map(PathBuf::from).filter(|path| path.exists())
-    else {
-        return skip(test, "BEARWARD_BIN names nothing that exists; run it by `cargo xtask test`");
-    };
+    let Some(binary) = bearward(test) else { return };
     let issuer = issuer().start().await.unwrap();
     let notes = NotesApi::builder(&issuer.issuer(), NOTES)
         .tenant_secret("tenant-secret-value")
@@ -66,8 +66,8 @@ guards:
         .env("CLIENT_SECRET", "client-secret-value")
         .env("RUST_BACKTRACE", "1")
         .current_dir(folder.path());
-    let mut bearward = Running::start("bearward serve", &mut command).unwrap();
-    bearward.until_listening(listen).await.unwrap();
+    let mut serving = Running::start("bearward serve", &mut command).unwrap();
+    serving.until_listening(listen).await.unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let is_ready = || async {
         http.get(format!("http://{admin}/readyz"))
@@ -116,15 +116,20 @@ guards:
     mcp.stop().await;
     assert_eq!(post(&resource, &good).send().await.unwrap().status(), StatusCode::BAD_GATEWAY);
 
+    let metrics = http.get(format!("http://{admin}/metrics")).send().await.unwrap().text().await.unwrap();
+    serving.terminate().await.unwrap();
+    serving.until_ended(Duration::from_secs(20)).await.unwrap();
     secrets.extend(bad);
     secrets.extend([good, direct_token, "cookie-value".to_owned()]);
     secrets.extend(issuer.counts().secrets());
-    let metrics = http.get(format!("http://{admin}/metrics")).send().await.unwrap().text().await.unwrap();
-    let printed = bearward.output() + &metrics;
+    // As the `Authorization` header of the token request has it.
+    secrets.insert(STANDARD.encode("bearward:client-secret-value"));
+    let printed = serving.output() + &metrics;
     assert!(
         printed.contains("caller verified") && printed.contains("caller refused"),
         "it did log: {printed}"
     );
+    assert!(printed.contains("stopped"), "to the end: {printed}");
     assert!(secrets.len() > 8, "there was something to look for");
     for secret in secrets {
         // A part of a token is a leak, too: its signature, its payload.
@@ -132,4 +137,21 @@ guards:
             assert!(!printed.contains(part), "{part} was printed:\n{printed}");
         }
     }
+}
+
+// HARD 20
+#[tokio::test]
+async fn no_token_is_in_what_the_tour_of_the_demo_logs_at_the_finest_level() {
+    let test = "no_token_is_in_what_the_tour_of_the_demo_logs_at_the_finest_level";
+    let Some(binary) = bearward(test) else { return };
+    let mut command = Command::new(binary);
+    command.args(["demo", "--check", "--log", "trace"]);
+    let mut demo = Running::start("bearward demo --check", &mut command).unwrap();
+    let status = demo.until_ended(Duration::from_secs(30)).await.unwrap();
+    let printed = demo.output();
+    assert!(status.success() && printed.contains("caller verified"), "{printed}");
+    // What every JWT begins with: a JSON object in base64url. All tokens there are JWTs.
+    let words = printed.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
+    let tokens: Vec<_> = words.filter(|word| word.starts_with("eyJ") && word.len() > 40).collect();
+    assert!(tokens.is_empty(), "{tokens:?}");
 }

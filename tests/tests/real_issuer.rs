@@ -9,7 +9,7 @@
 
 use bearward_testbed::mcp::SampleMcpServer;
 use bearward_tests::caller::{Caller, Era, Tour};
-use bearward_tests::guarded::{Guarded, guarded};
+use bearward_tests::guarded::{Guarded, guarded, guarded_at};
 use bearward_tests::servers::OidcProvider;
 use bearward_tests::tools::Tools;
 use serde_json::json;
@@ -54,14 +54,19 @@ async fn a_token_under_a_key_that_is_new_since_the_start_passes_and_so_does_one_
 async fn a_guard_that_starts_after_the_withdrawal_of_a_key_refuses_tokens_under_it() {
     let test = "a_guard_that_starts_after_the_withdrawal_of_a_key_refuses_tokens_under_it";
     let Some(tools) = Tools::find(test) else { return };
-    let issuer = OidcProvider::start(&tools).await.unwrap();
-    let server = SampleMcpServer::builder().start().await.unwrap();
-    // Any resource: the old token fails by its key before anything else could differ.
-    let old = issuer.token_for("http://127.0.0.1:1/mcp").await.unwrap();
+    // A guard that knows the key shows that the token is good in everything else.
+    let (issuer, first, server) = world(&tools).await;
+    let old = issuer.token_for(&first.resource).await.unwrap();
+    assert_eq!(status(&first, &old).await, 200);
+    let address = first.address;
+    first.stop().await.unwrap();
     issuer.rotate().await.unwrap();
     issuer.withdraw().await.unwrap();
-    let guard = guarded(&tools, &server.url(), &issuer.issuer).await.unwrap();
+    let guard = guarded_at(&tools, address, &server.url(), &issuer.issuer).await.unwrap();
     assert_eq!(status(&guard, &old).await, 401, "SPEC JW-3");
+    let metrics =
+        reqwest::get(format!("http://{}/metrics", guard.admin)).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("unknown_key"), "refused by its key: {metrics}");
     let new = issuer.token_for(&guard.resource).await.unwrap();
     assert_eq!(status(&guard, &new).await, 200, "{}", guard.process.output());
 }

@@ -17,7 +17,7 @@ use bearward_testbed::mcp::SampleMcpServer;
 use bearward_testbed::notes::NotesApi;
 use bearward_tests::process::{Running, free_address};
 use bearward_tests::stage::{NOTES, eventually, issuer};
-use bearward_tests::tools::{Tools, skip};
+use bearward_tests::tools::{Tools, bearward};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,11 +38,7 @@ struct Scene {
 
 impl Scene {
     async fn new(test: &str) -> Option<Self> {
-        let binary = std::env::var_os("BEARWARD_BIN").map(PathBuf::from).filter(|path| path.exists());
-        let Some(binary) = binary else {
-            skip(test, "BEARWARD_BIN names nothing that exists; run it by `cargo xtask test`");
-            return None;
-        };
+        let binary = bearward(test)?;
         let issuer = issuer().start().await.unwrap();
         let mcp = SampleMcpServer::builder().start().await.unwrap();
         let (listen, admin) = (free_address().unwrap(), free_address().unwrap());
@@ -87,19 +83,19 @@ impl Scene {
 async fn at_sigterm_open_requests_end_new_ones_are_refused_and_the_exit_code_is_0() {
     let test = "at_sigterm_open_requests_end_new_ones_are_refused_and_the_exit_code_is_0";
     let Some(scene) = Scene::new(test).await else { return };
-    let mut bearward = scene.serve().await;
+    let mut serving = scene.serve().await;
     let client = scene.client().await;
     let call = client.call("count_to", json!({"n": 10, "delay_ms": 100}));
     let end = async {
         eventually("the call is under way", || async { !client.progress().is_empty() }).await;
-        bearward.terminate().await.unwrap();
+        serving.terminate().await.unwrap();
         eventually("no new connection", || async { TcpStream::connect(scene.listen).await.is_err() }).await;
     };
     let (counted, ()) = tokio::join!(call, end);
     assert_eq!(counted.unwrap(), "counted to 10");
     drop(client);
-    let status = bearward.until_ended(SOON).await.unwrap();
-    assert_eq!(status.code(), Some(0), "{}", bearward.output());
+    let status = serving.until_ended(SOON).await.unwrap();
+    assert_eq!(status.code(), Some(0), "{}", serving.output());
 }
 
 #[tokio::test]
@@ -108,17 +104,17 @@ async fn a_request_that_does_not_end_holds_it_up_no_longer_than_the_drain() {
     let Some(scene) = Scene::new(test).await else { return };
     let admin = free_address().unwrap();
     scene.configure(&format!("listen: '{}', admin: '{admin}', drain: 100ms", scene.listen), "");
-    let mut bearward = scene.serve().await;
+    let mut serving = scene.serve().await;
     let client = scene.client().await;
     let call = client.call("wait_for_cancel", json!({}));
     let end = async {
         eventually("the call is under way", || async { scene.mcp.waiting() == 1 }).await;
-        bearward.terminate().await.unwrap();
-        bearward.until_ended(SOON).await.unwrap()
+        serving.terminate().await.unwrap();
+        serving.until_ended(SOON).await.unwrap()
     };
     let (answer, status) = tokio::join!(call, end);
     assert!(answer.is_err(), "cut off: {answer:?}");
-    assert_eq!(status.code(), Some(0), "{}", bearward.output());
+    assert_eq!(status.code(), Some(0), "{}", serving.output());
 }
 
 #[tokio::test]
@@ -126,10 +122,10 @@ async fn the_log_is_json_for_a_file_and_text_for_a_terminal() {
     let test = "the_log_is_json_for_a_file_and_text_for_a_terminal";
     let Some(tools) = Tools::find(test) else { return };
     let Some(scene) = Scene::new(test).await else { return };
-    let mut bearward = scene.serve().await;
-    bearward.terminate().await.unwrap();
-    bearward.until_ended(SOON).await.unwrap();
-    let output = bearward.output();
+    let mut serving = scene.serve().await;
+    serving.terminate().await.unwrap();
+    serving.until_ended(SOON).await.unwrap();
+    let output = serving.output();
     let lines: Vec<Value> =
         output.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect();
     let serving = lines.iter().find(|line| line["message"] == "serving").expect(&output);
@@ -151,14 +147,10 @@ async fn an_address_in_use_is_named_and_the_exit_code_is_3() {
     let test = "an_address_in_use_is_named_and_the_exit_code_is_3";
     let Some(scene) = Scene::new(test).await else { return };
     let _taken = TcpListener::bind(scene.listen).await.unwrap();
-    let mut bearward = Running::start("bearward serve", &mut scene.command()).unwrap();
-    let status = bearward.until_ended(SOON).await.unwrap();
+    let mut serving = Running::start("bearward serve", &mut scene.command()).unwrap();
+    let status = serving.until_ended(SOON).await.unwrap();
     assert_eq!(status.code(), Some(3));
-    assert!(
-        bearward.output().contains(&format!("cannot listen on {}", scene.listen)),
-        "{}",
-        bearward.output()
-    );
+    assert!(serving.output().contains(&format!("cannot listen on {}", scene.listen)), "{}", serving.output());
 }
 
 #[tokio::test]
@@ -185,7 +177,7 @@ async fn the_sidecar_listens_on_a_unix_socket_as_well() {
             scene.issuer.issuer(),
         ),
     );
-    let _bearward = scene.serve().await;
+    let _serving = scene.serve().await;
     let mut stream = UnixStream::connect(&socket).await.unwrap();
     stream
         .write_all(b"GET /notes-api/notes HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")

@@ -17,6 +17,21 @@ pub(crate) fn run(what: &str, command: &mut Command) -> Result<(), Stop> {
     end(what, began, status).and_then(|status| must_succeed(what, status))
 }
 
+/// Runs it, keeping its standard output instead of showing it.
+///
+/// # Errors
+/// When it cannot be started or does not succeed.
+pub(crate) fn run_quietly(what: &str, command: &mut Command) -> Result<String, Stop> {
+    let began = begin(what);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let (status, text) = match output {
+        Ok(output) => (Ok(output.status), String::from_utf8_lossy(&output.stdout).into_owned()),
+        Err(error) => (Err(error), String::new()),
+    };
+    let status = end(what, began, status)?;
+    must_succeed(what, status).map(|()| text)
+}
+
 /// Runs it, showing its output and keeping it, too. Whether it succeeded is for the caller to judge.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ mod skips;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
@@ -44,14 +44,15 @@ impl Test {
             }
         };
         let skips = Skips::begin(&root().join("target"))?;
-        let bearward = ["build", "--locked", "--package", "bearward", "--bin", "bearward"];
-        step::run("build bearward", &mut cargo(&bearward))?;
-
-        let mut counts = self.run_tests(tools.as_ref(), &skips)?;
+        let binary = build()?;
+        let mut counts = self.run_tests(tools.as_ref(), &skips, &binary)?;
+        if counts.passed == 0 {
+            return Err(Stop::Failed("no test ran".into()));
+        }
         if self.only.is_empty() {
             let mut doc = cargo(&["test", "--workspace", "--locked", "--doc", "--quiet"]);
             counts += count("examples in the documentation", &mut doc)?;
-            let mut demo = Command::new(binary());
+            let mut demo = Command::new(&binary);
             counts += pass_or_fail("the tour of the demo", demo.args(["demo", "--check"]))?;
         }
         let skipped = skips.end()?;
@@ -68,16 +69,19 @@ impl Test {
         judge(counts, skipped, ci)
     }
 
-    fn run_tests(&self, tools: Option<&TestTools>, skips: &Skips) -> Result<Counts, Stop> {
+    fn run_tests(&self, tools: Option<&TestTools>, skips: &Skips, binary: &Path) -> Result<Counts, Stop> {
         let mut run = if has("nextest") {
             cargo(&["nextest", "run", "--locked", "--no-fail-fast"])
         } else {
-            cargo(&["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"])
+            // As nextest is told in .config: real clients and servers must not all run at once.
+            let mut run = cargo(&["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+            run.env("RUST_TEST_THREADS", "2");
+            run
         };
         if self.only.is_empty() {
             run.arg("--workspace");
         }
-        run.args(&self.only).env("BEARWARD_TEST_SKIPS", skips.file()).env("BEARWARD_BIN", binary());
+        run.args(&self.only).env("BEARWARD_TEST_SKIPS", skips.file()).env("BEARWARD_BIN", binary);
         if let Some(tools) = tools {
             run.env("BEARWARD_TEST_PYTHON", &tools.python)
                 .env("BEARWARD_TEST_NODE", &tools.node)
@@ -118,7 +122,19 @@ fn judge(counts: Counts, skipped: usize, ci: bool) -> Result<(), Stop> {
     Ok(())
 }
 
-fn binary() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-    target.join("debug/bearward")
+/// Builds `bearward`; where it is, cargo knows best.
+fn build() -> Result<PathBuf, Stop> {
+    let arguments = ["build", "--locked", "--package", "bearward", "--bin", "bearward"];
+    let mut build = cargo(&arguments);
+    build.arg("--message-format=json-render-diagnostics");
+    let output = step::run_quietly("build bearward", &mut build)?;
+    let messages = output.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
+    let built = messages.filter_map(|message| message.executable).next_back();
+    built.ok_or_else(|| Stop::Failed("cargo built no `bearward`".into()))
+}
+
+/// What matters of cargo's JSON messages.
+#[derive(serde::Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
 }

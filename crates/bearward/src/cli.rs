@@ -6,6 +6,7 @@ pub mod demo;
 pub mod exit;
 pub mod keygen;
 pub mod logging;
+mod output;
 pub mod serve;
 
 use clap::{Parser, Subcommand};

@@ -10,6 +10,7 @@ use std::path::Path;
 use bearward_gateway::listener::Listener;
 use tokio::net::UnixListener;
 
+use crate::cli::serve::random_seed;
 use crate::config::settings::{ListenAddress, ServerSettings};
 
 /// Bound sockets.
@@ -63,7 +64,7 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 /// finished socket is then moved to its place, which also replaces a left-over one in one step.
 fn bind_privately(path: &Path) -> io::Result<UnixListener> {
     // Short, because the path of a socket may have 107 bytes at most.
-    let folder = path.with_file_name(format!(".b{}", std::process::id()));
+    let folder = path.with_file_name(format!(".b{:08x}", random_seed() as u32));
     fs::DirBuilder::new().mode(0o700).create(&folder)?;
     let bound = (|| {
         let inside = folder.join("s");

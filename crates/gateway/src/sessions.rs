@@ -73,7 +73,7 @@ impl Sessions {
         let Some(id) = answer.get(MCP_SESSION_ID).and_then(|id| id.to_str().ok()) else { return };
         let (id, owner) = (Fingerprint::of(id), Owner::of(caller));
         // An id once bound stays with its first owner, also when an upstream repeats it in an answer to another.
-        if self.owners.entry(id.clone()).or_insert(owner.clone()).is_fresh() {
+        if self.owners.entry(id).or_insert(owner.clone()).is_fresh() {
             self.count(id, owner);
         }
     }

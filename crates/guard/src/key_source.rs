@@ -213,7 +213,7 @@ impl Shared {
     /// Takes what an attempt brought; returns the pause until the next one.
     fn settle(&self, outcome: Result<LoadedKeys, LoadError>, failures: &mut u32) -> Duration {
         let before = self.current.load_full();
-        let pause = match outcome {
+        match outcome {
             Ok(loaded) => {
                 *failures = 0;
                 let changed = before.generation == 0 || !before.keys.is_same(&loaded.keys);
@@ -232,8 +232,7 @@ impl Shared {
                 self.current.store(Arc::new(Snapshot { failure: Some(failure), ..kept }));
                 pause
             }
-        };
-        pause
+        }
     }
 }
 

@@ -165,7 +165,7 @@ impl Entry {
             let Some(failed) = state.failed.as_ref().filter(|failed| !failed.failure.is_passing()) else {
                 return false;
             };
-            let credential = failed.credential.clone();
+            let credential = failed.credential;
             if state.looked_at.is_some_and(|last| now < last + MIN_INTERVAL) {
                 return false;
             }

@@ -22,7 +22,12 @@ pub(crate) fn environment(name: &str, list: &str) -> Result<PathBuf, Stop> {
         return Ok(python);
     }
     if !can_make_environments() {
-        apt_install(&["python3", "python3-venv"], "Python 3.11 or newer with `venv` is missing")?;
+        const MISSING: &str = "Python 3.11 or newer with `venv` is missing";
+        apt_install(&["python3", "python3-venv"], MISSING)?;
+        if !can_make_environments() {
+            // An old Debian's own Python stays old however often it is installed.
+            return Err(Stop::Missing(format!("{MISSING}, and this system's packages do not bring it")));
+        }
     }
     stamp.clear()?;
     step::run("Python environment", Command::new("python3").args(["-m", "venv"]).arg(&folder))?;

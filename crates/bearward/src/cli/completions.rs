@@ -3,7 +3,9 @@
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
-use super::{Cli, exit::Exit};
+use super::Cli;
+use super::exit::Exit;
+use super::output::print;
 
 /// Print completions for a shell.
 #[derive(Debug, Args)]
@@ -15,7 +17,8 @@ pub struct Completions {
 
 impl Completions {
     pub(super) fn run(self) -> Exit {
-        generate(self.shell, &mut Cli::command(), "bearward", &mut std::io::stdout());
-        Exit::Done
+        let mut script = Vec::new();
+        generate(self.shell, &mut Cli::command(), "bearward", &mut script);
+        print(&String::from_utf8_lossy(&script))
     }
 }

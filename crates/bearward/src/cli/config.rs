@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::exit::Exit;
+use super::output::print;
 use crate::config::{ConfigErrors, Environment, Loaded, Problem, Settings, load};
 
 /// What can be done with a configuration.
@@ -54,9 +55,9 @@ impl Check {
             (unreadable(&settings, &Secrets::new(environment.into_inner())), exposed(&settings))
         };
         if self.json {
-            println!("{}", report(&settings, &warnings, &secrets, &exposed));
+            print(&format!("{}\n", report(&settings, &warnings, &secrets, &exposed)));
         } else {
-            print!("{}", summary(&settings));
+            print(&summary(&settings));
             for warning in warnings {
                 eprintln!("{:?}", miette::Report::new(warning));
             }
@@ -67,7 +68,7 @@ impl Check {
                 eprintln!("✗ the secret for {what} cannot be read: {error}");
             }
             if secrets.is_empty() {
-                println!("✓ {} can be used", self.file.display());
+                print(&format!("✓ {} can be used\n", self.file.display()));
             }
         }
         if secrets.is_empty() { Exit::Done } else { Exit::Usage }
@@ -76,7 +77,7 @@ impl Check {
     fn refuse(&self, errors: ConfigErrors) -> Exit {
         if self.json {
             let errors: Vec<_> = errors.problems().iter().map(problem).collect();
-            println!("{}", json!({"ok": false, "errors": errors}));
+            print(&format!("{}\n", json!({"ok": false, "errors": errors})));
         } else {
             eprintln!("{:?}", miette::Report::new(errors));
         }

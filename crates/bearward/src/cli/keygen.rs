@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::Exit;
+use super::output::print;
 
 /// Make a new random key of 256 bits.
 ///
@@ -32,13 +33,10 @@ impl Keygen {
             return Exit::Outside;
         }
         let key = if self.hex { hex::encode(bytes) } else { URL_SAFE_NO_PAD.encode(bytes) };
+        let encoding = if self.hex { "hex" } else { "base64url" };
         match self.json {
-            true => println!(
-                "{}",
-                json!({"key": key, "bits": 256, "encoding": if self.hex { "hex" } else { "base64url" }})
-            ),
-            false => println!("{key}"),
+            true => print(&format!("{}\n", json!({"key": key, "bits": 256, "encoding": encoding}))),
+            false => print(&format!("{key}\n")),
         }
-        Exit::Done
     }
 }

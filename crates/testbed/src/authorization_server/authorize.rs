@@ -81,9 +81,15 @@ pub(super) async fn login(State(server): State<Shared>, RawQuery(query): RawQuer
 }
 
 /// `GET /logout`: RP-initiated logout; there is no session to end, so it only sends the browser back.
-pub(super) async fn end_session(RawQuery(query): RawQuery) -> Response {
+/// To a place of a client's own only: whoever could name another would send people anywhere.
+pub(super) async fn end_session(State(server): State<Shared>, RawQuery(query): RawQuery) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
-    match params.one("post_logout_redirect_uri").and_then(|uri| Url::parse(uri).ok()) {
+    let uri = params.one("post_logout_redirect_uri").and_then(|uri| Url::parse(uri).ok());
+    let is_own = |uri: &Url| {
+        let mut known = server.clients.values().flat_map(|client| &client.redirect_uris);
+        known.any(|known| Url::parse(known).is_ok_and(|known| known.origin() == uri.origin()))
+    };
+    match uri.filter(is_own) {
         Some(mut uri) => {
             if let Some(state) = params.one("state") {
                 uri.query_pairs_mut().append_pair("state", state);

@@ -75,14 +75,17 @@ impl ServerState {
         let presented =
             params.one("refresh_token").ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
         self.counts.refresh_presented(presented);
+        // What is asked for is judged first: a request that is refused for it may be mended and sent again.
+        if let Some(held) = self.memory().refresh.find(presented) {
+            narrowed(&held.audiences, params.audiences())?;
+            if params.one("scope").is_some_and(|less| !is_subset(less, &held.scope)) {
+                return Err(TokenError::InvalidScope);
+            }
+        }
         let held = self.memory().refresh.spend(presented, &client.id)?;
         let user = self.users.get(&held.user).ok_or(TokenError::InvalidGrant("the user is gone"))?;
         let audiences = narrowed(&held.audiences, params.audiences())?;
-        let scope = match params.one("scope") {
-            None => held.scope.clone(),
-            Some(less) if is_subset(less, &held.scope) => less.to_owned(),
-            Some(_) => return Err(TokenError::InvalidScope),
-        };
+        let scope = params.one("scope").map_or_else(|| held.scope.clone(), str::to_owned);
         Ok(self.user_tokens(client, user, Held { scope, ..held }, audiences, None))
     }
 

@@ -8,13 +8,19 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::token::Params;
+use super::clients::ClientAuth;
+use super::token::{Params, TokenError};
 
 /// `POST /introspect`.
 pub(super) async fn introspect(State(server): State<Shared>, headers: HeaderMap, form: Bytes) -> Response {
     let params = Params::parse(&form);
-    if let Err(error) = server.authenticate(&headers, &params) {
-        return error.into_response();
+    match server.authenticate(&headers, &params) {
+        // RFC 7662 §2.1: the endpoint is for those who can prove themselves; others could scan for tokens.
+        Ok(client) if matches!(client.auth, ClientAuth::Public) => {
+            return TokenError::InvalidClient.into_response();
+        }
+        Ok(_) => {}
+        Err(error) => return error.into_response(),
     }
     let token = params.one("token").unwrap_or("");
     if let Some(held) = server.memory().refresh.find(token) {

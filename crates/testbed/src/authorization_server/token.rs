@@ -25,6 +25,16 @@ impl Params {
         values.next().filter(|value| !value.is_empty() && values.next().is_none())
     }
 
+    /// True when a parameter that may stand once stands twice (RFC 6749 §3.2).
+    fn has_repeated(&self) -> bool {
+        const REPEATABLE: [&str; 2] = ["resource", "audience"];
+        let mut names: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+            .windows(2)
+            .any(|pair| pair.first() == pair.last() && pair.first().is_some_and(|n| !REPEATABLE.contains(n)))
+    }
+
     /// All values of a parameter.
     pub(super) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -108,6 +118,9 @@ impl ServerState {
         headers: &HeaderMap,
         params: &Params,
     ) -> Result<TokenResponse, TokenError> {
+        if params.has_repeated() {
+            return Err(TokenError::InvalidRequest("a parameter stands twice"));
+        }
         let client = self.authenticate(headers, params)?;
         if !client.grants.is_empty() && !client.grants.iter().any(|allowed| allowed == grant_type) {
             return Err(TokenError::UnauthorizedClient);

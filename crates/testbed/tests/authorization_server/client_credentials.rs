@@ -71,6 +71,7 @@ async fn a_client_gets_only_what_it_is_registered_for() {
     refused(&ask(&[("grant_type", "refresh_token"), ("refresh_token", "x")]).await, "unauthorized_client");
     refused(&visitor.gateway(&[("grant_type", "password")]).await, "unsupported_grant_type");
     refused(&visitor.gateway(&[]).await, "invalid_request");
+    refused(&visitor.gateway(&[GRANT, ("scope", "a"), ("scope", "b")]).await, "invalid_request");
     refused(&visitor.token(&[GRANT, ("client_id", "app")]).await, "unauthorized_client");
 }
 

@@ -47,6 +47,19 @@ async fn a_wrong_name_or_password_shows_the_page_again_and_no_code() {
     }
 }
 
+#[tokio::test]
+async fn after_logout_the_browser_is_sent_to_places_of_known_clients_only() {
+    let visitor = visitor().await;
+    for (uri, is_sent) in
+        [("https://app.example.com/bye", true), ("https://evil.example/", false), ("x", false)]
+    {
+        let url = format!("{}/logout?post_logout_redirect_uri={uri}&state=s", visitor.server.issuer());
+        let answer = visitor.http.get(url).send().await.unwrap();
+        let location = answer.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(location, is_sent.then(|| format!("{uri}?state=s")));
+    }
+}
+
 // RFC 6749 §4.1.2.1
 #[tokio::test]
 async fn nobody_is_redirected_to_an_address_that_is_not_registered() {

@@ -50,7 +50,9 @@ async fn a_refresh_may_ask_for_less_and_never_for_more() {
         [(("scope", "a b c"), "invalid_scope"), (("resource", "https://third.example"), "invalid_target")]
     {
         let tokens = visitor.signed_in().await;
-        refused(&refresh(&visitor, tokens["refresh_token"].as_str().unwrap(), &[more]).await, error);
+        let token = tokens["refresh_token"].as_str().unwrap();
+        refused(&refresh(&visitor, token, &[more]).await, error);
+        assert_eq!(refresh(&visitor, token, &[]).await.0, 200, "the mended request is no reuse");
     }
 }
 

@@ -35,6 +35,8 @@ async fn only_a_client_may_introspect_or_revoke() {
         for basic in [None, Some(("gateway", "wrong"))] {
             assert_eq!(visitor.post(path, basic, &[("token", "x")]).await.0, 401);
         }
+        let public = visitor.post(path, None, &[("client_id", "app"), ("token", "x")]).await;
+        assert_eq!(public.0, if path == "/introspect" { 401 } else { 200 }, "a public client");
         assert_eq!(visitor.post(path, GATEWAY, &[("token", "x")]).await.0, 200);
     }
 }
