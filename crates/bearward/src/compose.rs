@@ -12,10 +12,8 @@ use bearward_gateway::sessions::Sessions;
 use bearward_gateway::target::Target;
 use bearward_gateway::upstream::UpstreamClient;
 use bearward_gateway::{Egress, Forwarder, Inbound, Provider, Routes};
-use bearward_guard::loaders::{Discovered, FromFile, FromUrl};
-use bearward_guard::{
-    Expectations, Guard, GuardSettings as GuardParts, KeyLoader, KeySource, ScopePolicy, TrustedIssuer,
-};
+use bearward_guard::loaders::{Discovered, FromFile, FromUrl, Inline};
+use bearward_guard::{Guard, GuardSettings as GuardParts, KeyLoader, KeySource, ScopePolicy, TrustedIssuer};
 use bearward_issuer::{Discovery, Fetch, HttpFetch, KnownMetadata};
 use bearward_observe::{Condition, Health, Observer, Probe};
 use bearward_secrets::{SecretError, SecretRef, Secrets};
@@ -195,12 +193,7 @@ impl Builder<'_> {
         TrustedIssuer {
             keys: self.keys(issuer),
             algorithms: issuer.algorithms.clone(),
-            expectations: Expectations {
-                audiences: issuer.audiences.clone(),
-                types: issuer.token_types.clone(),
-                skew: issuer.clock_skew,
-                tenant_claim: issuer.tenant_claim.clone(),
-            },
+            expectations: issuer.expectations.clone(),
         }
     }
 
@@ -215,6 +208,7 @@ impl Builder<'_> {
             }
             KeysFrom::Url(url) => Arc::new(FromUrl { url: url.clone(), fetch: self.fetch.clone() }),
             KeysFrom::File(path) => Arc::new(FromFile { path: path.clone() }),
+            KeysFrom::Inline(document) => Arc::new(Inline { document: document.clone() }),
         };
         let keys = Arc::new(KeySource::start(issuer.issuer.clone(), loader, self.around.clock.clone()));
         self.health.register(Arc::new(IssuerProbe(keys.clone())));

@@ -7,8 +7,10 @@
 //! Nothing else in the program reads the environment.
 
 mod blot;
+mod expectations;
 mod guards;
 mod issuers;
+mod jwks;
 mod load;
 mod overrides;
 mod problem;

@@ -38,8 +38,8 @@ fn the_example_is_a_configuration_that_can_be_used_as_it_is() {
 #[test]
 fn the_least_configuration_gets_strict_defaults() {
     let guard = &parse("x", GOOD, environment(&[])).unwrap().settings.guards[0];
-    assert_eq!(guard.issuers[0].audiences, ["https://mcp.example.com/mcp"]);
-    assert_eq!(guard.issuers[0].clock_skew.as_secs(), 30);
+    assert_eq!(guard.issuers[0].expectations.audiences, ["https://mcp.example.com/mcp"]);
+    assert_eq!(guard.issuers[0].expectations.skew.as_secs(), 30);
     assert_eq!(guard.cache_ttl.as_secs(), 60);
     assert_eq!(guard.max_body, 4 * 1024 * 1024);
     assert!(guard.allowed_origins.is_empty());

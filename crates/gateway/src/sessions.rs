@@ -125,6 +125,7 @@ mod tests {
             client: None,
             tenant: tenant.map(Arc::from),
             scopes: Default::default(),
+            roles: Vec::new(),
             session_id: None,
             token_id: None,
             expires_at: 0,

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::Rejection;
-use bearward_token::{Issuer, Principal, ScopeSet};
+use bearward_token::{Issuer, Principal};
 use serde_json::{Map, Value};
+
+use crate::claim_path::ClaimPath;
+use crate::demand::Demand;
 
 /// The latest moment a `NumericDate` may name: the end of the year 9999. What lies beyond is no date.
 const LAST_SECOND: f64 = 253_402_300_799.0;
@@ -20,10 +23,26 @@ pub struct Expectations {
     pub audiences: Vec<String>,
     /// Accepted `typ` header values, compared without case and without a leading `application/`.
     pub types: Vec<String>,
+    /// A token without `typ` is accepted as well.
+    pub may_lack_type: bool,
     /// How far the issuer's clock may be off; at most 60 s.
     pub skew: Duration,
-    /// The claim that names the caller's organization.
-    pub tenant_claim: String,
+    /// The programs that may act; empty: any.
+    pub authorized_parties: Vec<String>,
+    /// The subjects that may come in; empty: all.
+    pub subjects: Vec<String>,
+    /// Where the caller's organization stands; the first that is there counts.
+    pub tenants: Vec<ClaimPath>,
+    /// Where the program that acts stands; the first that is there counts.
+    pub clients: Vec<ClaimPath>,
+    /// Where scopes stand; all of them count.
+    pub scopes: Vec<ClaimPath>,
+    /// Where roles stand; all of them count.
+    pub roles: Vec<ClaimPath>,
+    /// What a token must say besides: each of these.
+    pub demands: Vec<Demand>,
+    /// And of each of these lists, one at least.
+    pub demands_any: Vec<Vec<Demand>>,
 }
 
 impl Expectations {
@@ -32,14 +51,24 @@ impl Expectations {
         Self {
             audiences,
             types: vec!["at+jwt".into(), "JWT".into()],
+            may_lack_type: false,
             skew: Duration::from_secs(30),
-            tenant_claim: "org_id".into(),
+            authorized_parties: Vec::new(),
+            subjects: Vec::new(),
+            tenants: vec![ClaimPath::member("org_id")],
+            clients: vec![ClaimPath::member("client_id"), ClaimPath::member("azp")],
+            scopes: vec![ClaimPath::member("scope"), ClaimPath::member("scp")],
+            roles: vec![ClaimPath::member("roles")],
+            demands: Vec::new(),
+            demands_any: Vec::new(),
         }
     }
 
     /// The `typ` header must be one of ours.
     pub(crate) fn check_type(&self, typ: Option<&str>) -> Result<(), Rejection> {
-        let typ = typ.ok_or(Rejection::TokenType)?;
+        let Some(typ) = typ else {
+            return if self.may_lack_type { Ok(()) } else { Err(Rejection::TokenType) };
+        };
         let bare = match typ.get(..12) {
             Some(prefix) if prefix.eq_ignore_ascii_case("application/") => typ.get(12..).unwrap_or(""),
             _ => typ,
@@ -53,6 +82,7 @@ impl Expectations {
     pub(crate) fn check(
         &self,
         issuer: &Issuer,
+        header: &Map<String, Value>,
         claims: Map<String, Value>,
         unix_ms: u64,
     ) -> Result<Principal, Rejection> {
@@ -64,21 +94,54 @@ impl Expectations {
             return Err(Rejection::TokenType);
         }
         let subject = text(&claims, "sub")?.filter(|s| !s.is_empty()).ok_or(Rejection::Claims)?;
-        let client = match text(&claims, "client_id")? {
-            Some(client) => Some(client),
-            None => text(&claims, "azp")?,
-        };
+        if !self.subjects.is_empty() && !self.subjects.iter().any(|allowed| **allowed == *subject) {
+            return Err(Rejection::Subject);
+        }
+        let client = first_text(&self.clients, &claims)?;
+        self.check_party(client.as_deref())?;
+        self.check_demands(header, &claims)?;
         Ok(Principal {
             issuer: issuer.clone(),
             subject,
             client,
-            tenant: claims.get(&self.tenant_claim).and_then(Value::as_str).map(Arc::from),
-            scopes: scopes(&claims),
+            tenant: first_text(&self.tenants, &claims)?,
+            scopes: self
+                .scopes
+                .iter()
+                .filter_map(|path| path.find(&claims))
+                .flat_map(words)
+                .filter_map(|word| word.parse().ok())
+                .collect(),
+            roles: self
+                .roles
+                .iter()
+                .filter_map(|path| path.find(&claims))
+                .flat_map(words)
+                .map(Arc::from)
+                .collect(),
             session_id: text(&claims, "sid")?,
             token_id: text(&claims, "jti")?,
             expires_at,
             claims: Arc::new(claims),
         })
+    }
+
+    /// The program that acts must be one of those that may, if any are named (RFC 9068 §2.2, OpenID Connect `azp`).
+    fn check_party(&self, client: Option<&str>) -> Result<(), Rejection> {
+        let is_allowed = self.authorized_parties.is_empty()
+            || client.is_some_and(|client| self.authorized_parties.iter().any(|party| party == client));
+        if is_allowed { Ok(()) } else { Err(Rejection::AuthorizedParty) }
+    }
+
+    fn check_demands(
+        &self,
+        header: &Map<String, Value>,
+        claims: &Map<String, Value>,
+    ) -> Result<(), Rejection> {
+        let is_met = |demand: &Demand| demand.is_met(header, claims);
+        let are_met =
+            self.demands.iter().all(is_met) && self.demands_any.iter().all(|any| any.iter().any(is_met));
+        if are_met { Ok(()) } else { Err(Rejection::RequiredClaim) }
     }
 
     /// `exp` required; `nbf` and `iat` when present; all with the skew, to the millisecond.
@@ -111,14 +174,22 @@ impl Expectations {
     }
 }
 
-/// `scope` (RFC 8693 §4.2) or `scp`, each a space-separated string or an array.
-fn scopes(claims: &Map<String, Value>) -> ScopeSet {
-    match claims.get("scope").or_else(|| claims.get("scp")) {
-        Some(Value::String(list)) => ScopeSet::from_token(list),
-        Some(Value::Array(list)) => {
-            list.iter().filter_map(Value::as_str).filter_map(|scope| scope.parse().ok()).collect()
-        }
-        _ => ScopeSet::default(),
+/// The first of these places that holds something. It must be text: another program could read a number or a list as
+/// another name.
+fn first_text(places: &[ClaimPath], claims: &Map<String, Value>) -> Result<Option<Arc<str>>, Rejection> {
+    match places.iter().find_map(|place| place.find(claims)) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str().into())),
+        Some(_) => Err(Rejection::Claims),
+    }
+}
+
+/// The words of a text that is separated by spaces (RFC 8693 §4.2), or the texts of a list.
+fn words(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(list) => list.split(' ').filter(|word| !word.is_empty()).collect(),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -147,6 +147,7 @@ impl Guard {
             Err(Rejection::KeysUnavailable) => {
                 Err(Refusal::KeysUnavailable { retry_after: KEYS_RETRY_AFTER })
             }
+            Err(Rejection::Subject) => Err(Refusal::Forbidden(Rejection::Subject)),
             Err(reason) => Err(Refusal::InvalidToken(reason)),
         }
     }

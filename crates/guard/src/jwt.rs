@@ -17,6 +17,7 @@ pub(crate) struct Jwt<'a> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<String>,
     pub(crate) typ: Option<String>,
+    pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
     /// What was signed: header and payload as they were sent.
     pub(crate) message: &'a [u8],
@@ -46,6 +47,7 @@ impl<'a> Jwt<'a> {
             algorithm,
             kid: text_member(&header, "kid")?,
             typ: text_member(&header, "typ")?,
+            header,
             claims: part(payload)?,
             message: message.as_bytes(),
             signature,

@@ -11,21 +11,27 @@
 
 pub mod bearer;
 mod cache;
+pub mod claim_path;
 pub mod claims;
+pub mod demand;
 pub mod guard;
 mod jwt;
 pub mod key_source;
 pub mod keys;
 pub mod loaders;
 pub mod metadata;
+pub mod presets;
 pub mod refusal;
 pub mod scopes;
 mod strict_json;
 pub mod verify;
 
+pub use claim_path::ClaimPath;
 pub use claims::Expectations;
+pub use demand::{Demand, Pattern};
 pub use guard::{Guard, GuardSettings};
 pub use key_source::{KeyLoader, KeySource};
+pub use presets::Preset;
 pub use refusal::Refusal;
 pub use scopes::ScopePolicy;
 pub use verify::{TrustedIssuer, Verified};

@@ -37,6 +37,13 @@ pub struct FromFile {
     pub path: PathBuf,
 }
 
+/// From the configuration.
+#[derive(Debug)]
+pub struct Inline {
+    /// A key set as JSON.
+    pub document: String,
+}
+
 impl KeyLoader for Discovered {
     fn load(&self) -> Loading<'_> {
         Box::pin(async {
@@ -69,6 +76,13 @@ impl KeyLoader for FromFile {
             let keys = KeySet::parse(&document).map_err(|why| in_file(&why))?;
             Ok(LoadedKeys { keys, max_age: None })
         })
+    }
+}
+
+impl KeyLoader for Inline {
+    fn load(&self) -> Loading<'_> {
+        let keys = KeySet::parse(self.document.as_bytes()).map_err(explained);
+        Box::pin(async { keys.map(|keys| LoadedKeys { keys, max_age: None }) })
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Refusal {
         /// Every scope that this operation needs (SPEC RS-6).
         needed: ScopeSet,
     },
+    /// 403: the token is good, and who it speaks for may not come in whatever else it brings.
+    Forbidden(Rejection),
     /// 503: no key of the token's issuer is known yet, so nothing can be said about it.
     KeysUnavailable {
         /// When to come back.
@@ -44,7 +46,7 @@ impl Refusal {
         match self {
             Self::NoToken(_) | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
-            Self::InsufficientScope { .. } => StatusCode::FORBIDDEN,
+            Self::InsufficientScope { .. } | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::KeysUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -52,7 +54,10 @@ impl Refusal {
     /// The word for the event.
     pub fn rejection(&self) -> Rejection {
         match self {
-            Self::NoToken(reason) | Self::InvalidRequest(reason) | Self::InvalidToken(reason) => *reason,
+            Self::NoToken(reason)
+            | Self::InvalidRequest(reason)
+            | Self::InvalidToken(reason)
+            | Self::Forbidden(reason) => *reason,
             Self::InsufficientScope { .. } => Rejection::Scope,
             Self::KeysUnavailable { .. } => Rejection::KeysUnavailable,
         }
@@ -69,14 +74,16 @@ impl Refusal {
                 "The access token is expired or not valid for this resource: get a new one"
             }
             Self::InsufficientScope { .. } => "The access token lacks a scope that this operation needs",
+            Self::Forbidden(_) => "The access token is good, and its subject is not allowed in here",
             Self::KeysUnavailable { .. } => "Tokens cannot be verified at the moment: try again shortly",
         }
     }
 
-    /// RFC 6750 §3.1; `None` when no token was sent.
+    /// RFC 6750 §3.1; `None` when no token was sent, or none would help.
     fn error(&self) -> Option<&'static str> {
         match self {
-            Self::NoToken(_) | Self::KeysUnavailable { .. } => None,
+            // A new token would not help, so nothing asks for one.
+            Self::NoToken(_) | Self::Forbidden(_) | Self::KeysUnavailable { .. } => None,
             Self::InvalidRequest(_) => Some("invalid_request"),
             Self::InvalidToken(_) => Some("invalid_token"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),

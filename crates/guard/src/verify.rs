@@ -103,7 +103,8 @@ impl Verifier {
         }
         issuer.expectations.check_type(jwt.typ.as_deref())?;
         let generation = check_signature(&jwt, issuer).await?;
-        let principal = issuer.expectations.check(issuer.issuer(), jwt.claims, self.clock.unix_ms())?;
+        let principal =
+            issuer.expectations.check(issuer.issuer(), &jwt.header, jwt.claims, self.clock.unix_ms())?;
         let dies_at_ms = dies_at_ms(&principal, &issuer.expectations);
         Ok(Finding {
             verified: Verified { principal: Arc::new(principal), dies_at_ms },

@@ -19,6 +19,8 @@ pub struct Principal {
     pub tenant: Option<Arc<str>>,
     /// What the token allows.
     pub scopes: ScopeSet,
+    /// What the caller is, in the issuer's own words.
+    pub roles: Vec<Arc<str>>,
     /// `sid`: the login session.
     pub session_id: Option<Arc<str>>,
     /// `jti`: the token's own id.

@@ -105,7 +105,8 @@ fn summary(settings: &Settings) -> String {
     for guard in &settings.guards {
         text += &format!("guards {} in front of {}\n", guard.resource, guard.upstream.origin());
         for issuer in &guard.issuers {
-            text += &format!("  opens to {} for {}\n", issuer.issuer, issuer.audiences.join(" or "));
+            text +=
+                &format!("  opens to {} for {}\n", issuer.issuer, issuer.expectations.audiences.join(" or "));
         }
         if let Some(provider) = &guard.provider {
             text += &format!("  attaches the token of provider {provider}\n");

@@ -64,7 +64,7 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
     let issuers: Vec<_> = section
         .sections("issuers")
         .into_iter()
-        .filter_map(|issuer| issuers::read(&issuer, audience.as_deref()))
+        .flat_map(|issuer| issuers::read(&issuer, audience.as_deref()))
         .collect();
     if section.node("issuers").is_none_or(Node::is_empty_list) {
         section.missing("issuers", "[{issuer: https://idp.example.com}]");

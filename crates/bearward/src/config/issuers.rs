@@ -1,69 +1,132 @@
 //! A guard's issuers: whose tokens open it, and what a token of theirs must say.
 
-use bearward_guard::Expectations;
 use bearward_guard::keys::{Algorithm, algorithm_named};
-use bearward_token::{Endpoint, Issuer};
+use bearward_guard::{ClaimPath, Demand, Expectations, Pattern, Preset};
+use bearward_token::Issuer;
 
 use super::reader::{Section, Text, did_you_mean};
 use super::settings::{IssuerSettings, KeysFrom};
-use super::values::{DURATION, MINUTE, Span, warn_of_plain_http};
+use super::values::warn_of_plain_http;
+use super::{expectations, jwks};
 
 const ALGORITHMS: &str = "use RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
-const PRESETS: [&str; 6] = ["oidc", "clerk", "auth0", "keycloak", "entra", "okta"];
+const EXACTLY: &str = "write the issuer exactly as its tokens say it, slash included";
 
-/// Reads one. `resource` is the audience when none is named (RFC 8707 §2).
-pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Option<IssuerSettings> {
+/// Entra's issuers that no token names: they stand for many tenants.
+const ENTRA_FOR_MANY: [&str; 3] = ["/common/", "/organizations/", "/consumers/"];
+
+/// Reads one entry, which is one issuer, or for Entra the issuers of several tenants. `resource` is the audience when
+/// none is named.
+pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Vec<IssuerSettings> {
+    let preset = preset(section);
+    section.not_yet("introspection", "it verifies JWTs");
+    let algorithms = algorithms(section).unwrap_or_else(|| preset.algorithms());
+    let expectations = expectations::read(section, preset, resource);
+    let keys = jwks::read(section);
+    let settings = match section.texts("tenants") {
+        Some(tenants) if preset == Preset::Entra => entra(section, &tenants, &algorithms, &expectations),
+        tenants => {
+            if let Some(tenant) = tenants.as_ref().and_then(|tenants| tenants.first()) {
+                section.error(
+                    tenant.at,
+                    "`tenants` is for `preset: entra`",
+                    "remove it, or use `requiredClaims`",
+                );
+            }
+            let issuer = issuer(section, preset);
+            issuer
+                .map(|issuer| IssuerSettings { issuer, algorithms, keys, expectations })
+                .into_iter()
+                .collect()
+        }
+    };
+    section.finish();
+    settings
+}
+
+fn issuer(section: &Section<'_>, preset: Preset) -> Option<Issuer> {
     let text = section.required_text("issuer", "https://idp.example.com")?;
-    let issuer: Option<Issuer> =
-        section.parse("issuer", text, "write the issuer exactly as its tokens say it, slash included");
-    if issuer.as_ref().is_some_and(Issuer::is_plain_http) {
+    let issuer: Issuer = section.parse("issuer", text, EXACTLY)?;
+    if issuer.is_plain_http() {
         warn_of_plain_http(section, text, "the issuer");
     }
-    preset(section);
-    for later in ["introspection", "requiredClaims", "authorizedParties"] {
-        section.not_yet(later, "it verifies JWTs by signature, issuer, audience, time and scopes");
+    if preset == Preset::Entra && ENTRA_FOR_MANY.iter().any(|many| text.text.contains(many)) {
+        let help =
+            "list the tenants whose tokens open the guard: `tenants: [<tenant id>, …]`, without `issuer`";
+        section.error(text.at, "no token of Entra's names this issuer: it stands for many tenants", help);
     }
-    let owned = |list: Vec<Text<'_>>| list.iter().map(|text| text.text.to_owned()).collect::<Vec<_>>();
-    let audiences =
-        section.some_texts("audience", "name at least one, or leave it out: then it is the resource");
-    let audiences = audiences.map_or_else(|| resource.map(str::to_owned).into_iter().collect(), owned);
-    let strict = Expectations::for_audiences(audiences);
-    let skew = section.parsed::<Span>("clockSkew", DURATION).map_or(strict.skew, |span| span.0);
-    if let Some(text) = section.text("clockSkew").filter(|_| skew > MINUTE) {
-        section.error(text.at, "`clockSkew` is longer than 60 s", "write at most `60s`, and mend the clock");
+    if preset == Preset::Auth0 && !text.text.ends_with('/') {
+        section.warn(
+            text.at,
+            "Auth0's issuers end with a slash",
+            "write it as the tokens do: with `/` at its end",
+        );
     }
-    let token_types =
-        section.some_texts("tokenTypes", "name at least one, such as `at+jwt`, or leave it out");
-    let (algorithms, keys) = (algorithms(section), keys(section));
-    let tenant_claim = section.text("tenantClaim").map_or(strict.tenant_claim, |text| text.text.to_owned());
-    section.finish();
-    Some(IssuerSettings {
-        issuer: issuer?,
-        algorithms,
-        keys,
-        clock_skew: skew,
-        token_types: token_types.map_or(strict.types, owned),
-        tenant_claim,
-        audiences: strict.audiences,
+    Some(issuer)
+}
+
+/// Both versions of each tenant's tokens. Their keys are published once, under the tenant.
+fn entra(
+    section: &Section<'_>,
+    tenants: &[Text<'_>],
+    algorithms: &[Algorithm],
+    expectations: &Expectations,
+) -> Vec<IssuerSettings> {
+    if let Some(issuer) = section.text("issuer") {
+        section.error(
+            issuer.at,
+            "`tenants` says already who the issuers are",
+            "remove `issuer`, or `tenants`",
+        );
+    }
+    let mut settings = Vec::new();
+    for tenant in tenants {
+        if !is_guid(tenant.text) {
+            let message = format!("`{}` is not a tenant's id", tenant.text);
+            section.error(tenant.at, message, "write the id, such as `72f988bf-86f1-41af-91ab-2d7cd011db47`");
+            continue;
+        }
+        let tenant = tenant.text.to_ascii_lowercase();
+        let keys = format!("https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys")
+            .parse()
+            .map(KeysFrom::Url);
+        let mut expectations = expectations.clone();
+        if let Ok(path) = "tid".parse::<ClaimPath>() {
+            expectations.demands.push(Demand::claim(path, [Pattern::exact(&tenant)]));
+        }
+        let issuers = [
+            format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+            format!("https://sts.windows.net/{tenant}/"),
+        ];
+        for issuer in issuers.iter().filter_map(|issuer| issuer.parse().ok()) {
+            let (algorithms, expectations) = (algorithms.to_vec(), expectations.clone());
+            let keys = keys.clone().unwrap_or(KeysFrom::Discovery);
+            settings.push(IssuerSettings { issuer, algorithms, keys, expectations });
+        }
+    }
+    settings
+}
+
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<_> = text.split('-').collect();
+    let lengths: Vec<_> = groups.iter().map(|group| group.len()).collect();
+    lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn preset(section: &Section<'_>) -> Preset {
+    let Some(text) = section.text("preset") else { return Preset::default() };
+    let found = Preset::ALL.iter().find(|(name, _)| *name == text.text);
+    found.map(|(_, preset)| *preset).unwrap_or_else(|| {
+        let names = Preset::ALL.map(|(name, _)| name);
+        let help =
+            did_you_mean(text.text, &names).unwrap_or_else(|| format!("use one of {}", names.join(", ")));
+        section.error(text.at, format!("`{}` is not a preset", text.text), help);
+        Preset::default()
     })
 }
 
-fn preset(section: &Section<'_>) {
-    let Some(preset) = section.text("preset").filter(|preset| preset.text != "oidc") else { return };
-    if PRESETS.contains(&preset.text) {
-        let message = format!("preset `{}` is known, but this version does not have it yet", preset.text);
-        section.error(preset.at, message, "use `oidc` or leave it out");
-    } else {
-        let help = did_you_mean(preset.text, &PRESETS).unwrap_or_else(|| "use `oidc` or leave it out".into());
-        section.error(preset.at, format!("`{}` is not a preset", preset.text), help);
-    }
-}
-
 /// Public-key algorithms alone; a guard that would take HMAC could be fooled with the public key.
-fn algorithms(section: &Section<'_>) -> Vec<Algorithm> {
-    let Some(names) = section.some_texts("algorithms", ALGORITHMS) else {
-        return vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
-    };
+fn algorithms(section: &Section<'_>) -> Option<Vec<Algorithm>> {
     let read = |text: Text<'_>| {
         let algorithm = algorithm_named(text.text);
         if algorithm.is_none() {
@@ -72,29 +135,6 @@ fn algorithms(section: &Section<'_>) -> Vec<Algorithm> {
         }
         algorithm
     };
-    names.into_iter().filter_map(read).collect()
-}
-
-fn keys(section: &Section<'_>) -> KeysFrom {
-    let Some(jwks) = section.section("jwks") else { return KeysFrom::Discovery };
-    let keys = match (jwks.text("url"), jwks.text("file")) {
-        (Some(url), None) => {
-            let keys: Option<Endpoint> = jwks.parse("url", url, "write an https:// URL");
-            if keys.as_ref().is_some_and(Endpoint::is_plain_http) {
-                warn_of_plain_http(&jwks, url, "the key set");
-            }
-            keys.map_or(KeysFrom::Discovery, KeysFrom::Url)
-        }
-        (None, Some(file)) => KeysFrom::File(file.text.into()),
-        _ => {
-            jwks.error(
-                jwks.at(),
-                "`jwks` must name exactly one place",
-                "write `{url: …}` or `{file: …}`, or leave it out",
-            );
-            KeysFrom::Discovery
-        }
-    };
-    jwks.finish();
-    keys
+    let names = section.some_texts("algorithms", ALGORITHMS)?;
+    Some(names.into_iter().filter_map(read).collect())
 }

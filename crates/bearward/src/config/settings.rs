@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bearward_gateway::target::Target;
+use bearward_guard::Expectations;
 use bearward_guard::keys::Algorithm;
 use bearward_secrets::SecretRef;
 use bearward_supply::ClientAuth;
@@ -126,18 +127,12 @@ pub struct GuardSettings {
 pub struct IssuerSettings {
     /// Its identifier.
     pub issuer: Issuer,
-    /// Accepted audiences; at least one.
-    pub audiences: Vec<String>,
     /// Accepted algorithms; at least one.
     pub algorithms: Vec<Algorithm>,
     /// Where its keys are.
     pub keys: KeysFrom,
-    /// How far its clock may be off.
-    pub clock_skew: Duration,
-    /// Accepted `typ` values.
-    pub token_types: Vec<String>,
-    /// The claim that names the tenant.
-    pub tenant_claim: String,
+    /// What its tokens must say.
+    pub expectations: Expectations,
 }
 
 /// Where keys come from.
@@ -149,6 +144,8 @@ pub enum KeysFrom {
     Url(Endpoint),
     /// A file.
     File(PathBuf),
+    /// The configuration: a key set as JSON.
+    Inline(String),
 }
 
 /// One outbound destination.

@@ -22,7 +22,7 @@ fn check_at(changes: &Value, unix_ms: u64) -> Result<Principal, Rejection> {
             value => claims.insert(name.clone(), value.clone()),
         };
     }
-    expectations().check(&"https://idp.example".parse().unwrap(), claims.clone(), unix_ms)
+    expectations().check(&"https://idp.example".parse().unwrap(), &Map::new(), claims.clone(), unix_ms)
 }
 
 // SPEC JW-4
@@ -95,10 +95,15 @@ fn the_principal_is_what_the_claims_say() {
     assert_eq!(principal.tenant.as_deref(), Some("acme"));
     assert_eq!((principal.session_id.as_deref(), principal.token_id.as_deref()), (Some("s"), Some("j")));
     assert_eq!(principal.scopes.to_string(), "a b");
-    let other = check(&json!({"azp": "z", "scp": ["x", "y", 7], "org_id": 7})).unwrap();
-    assert_eq!((other.client.as_deref(), other.tenant.as_deref()), (Some("z"), None));
+    let other = check(&json!({"azp": "z", "scp": ["x", "y", 7], "roles": ["admin"]})).unwrap();
+    assert_eq!(other.roles, [Arc::from("admin")]);
+    let both = check(&json!({"scope": "a  b", "scp": "c"})).unwrap();
+    assert_eq!(both.scopes.to_string(), "a b c");
+    assert_eq!(other.client.as_deref(), Some("z"));
     assert_eq!(other.scopes.to_string(), "x y");
-    assert_eq!(check(&json!({"client_id": 7})).unwrap_err(), Rejection::Claims);
+    for odd in [json!({"client_id": 7}), json!({"org_id": 7}), json!({"org_id": ["acme"]})] {
+        assert_eq!(check(&odd).unwrap_err(), Rejection::Claims, "{odd}");
+    }
 }
 
 #[test]
