@@ -159,6 +159,7 @@ impl Builder<'_> {
                 guard.supported_scopes.clone(),
                 guard.implied_scopes.clone(),
             ),
+            policy: guard.policy.clone(),
             cache_ttl: guard.cache_ttl,
             cache_entries: guard.cache_entries,
             pre_provisioned: guard.pre_provisioned,

@@ -16,6 +16,7 @@ mod overrides;
 mod problem;
 mod providers;
 mod reader;
+mod rules;
 mod server;
 pub mod settings;
 mod together;

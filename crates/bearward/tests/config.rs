@@ -67,7 +67,7 @@ guards:
       - issuer: idp.example.com
         algorithms: [HS256, none]
         clockSkew: 2h
-    rules: []
+    rules: [{}]
     cacheTtl: 5m
 ",
         &[]

@@ -1,6 +1,11 @@
 //! Issuers in a configuration: what is read of them, and what is refused.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use bearward::config::settings::{IssuerSettings, KeysFrom};
 use bearward::config::{Environment, parse};
@@ -37,7 +42,10 @@ fn a_preset_fills_in_and_the_configuration_has_the_last_word() {
     assert_eq!(bent.algorithms, [Algorithm::ES256]);
     let expected = &bent.expectations;
     assert_eq!((expected.clients[0].as_str(), expected.may_lack_type), ("client_id", false));
-    assert_eq!(expected.scopes.iter().map(|path| path.as_str()).collect::<Vec<_>>(), ["scp", "/more/scopes"]);
+    assert_eq!(
+        expected.scopes.iter().map(bearward_guard::ClaimPath::as_str).collect::<Vec<_>>(),
+        ["scp", "/more/scopes"]
+    );
     assert_eq!((expected.tenants[0].as_str(), expected.roles[0].as_str()), ("/org/id", "roles"));
 }
 

@@ -10,6 +10,8 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use bearward_guard::agreement::DISAGREEMENT_CODE;
+use bearward_guard::message::MessageError;
 use bearward_guard::{Guard, Refusal};
 
 use crate::body::{self, Body, CollectError};
@@ -18,6 +20,10 @@ use crate::provider::AttachError;
 
 /// JSON-RPC's range for errors that a server defines itself (-32000 to -32099).
 const SERVER_ERROR: i64 = -32000;
+
+/// JSON-RPC 2.0 §5.1.
+const PARSE_ERROR: i64 = -32700;
+const INVALID_REQUEST: i64 = -32600;
 
 const NO_CREDENTIAL: &str = "This gateway could not get its own credential for the server behind";
 
@@ -56,8 +62,12 @@ impl Asked {
 
     /// An answer with this status and these words.
     pub fn error(&self, status: StatusCode, message: &str) -> Response<Body> {
+        self.error_with(status, SERVER_ERROR, message)
+    }
+
+    fn error_with(&self, status: StatusCode, code: i64, message: &str) -> Response<Body> {
         let document = if self.is_json_rpc {
-            json!({"jsonrpc": "2.0", "id": self.id, "error": {"code": SERVER_ERROR, "message": message}})
+            json!({"jsonrpc": "2.0", "id": self.id, "error": {"code": code, "message": message}})
         } else {
             json!({"error": message})
         };
@@ -77,6 +87,23 @@ impl Asked {
             retry_after(&mut answer, *after);
         }
         answer
+    }
+
+    /// A body that is no message, or not clearly one.
+    pub fn bad_message(&self, error: MessageError) -> Response<Body> {
+        let (code, message) = match error {
+            MessageError::NotJsonRpc => (PARSE_ERROR, "The request body is not JSON"),
+            MessageError::Ambiguous => {
+                (INVALID_REQUEST, "The request body is not one clear JSON-RPC message")
+            }
+        };
+        self.error_with(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// Headers that contradict the body (SPEC PX-2).
+    pub fn disagreement(&self) -> Response<Body> {
+        let message = "The Mcp-Method and Mcp-Name headers do not say what the request body says";
+        self.error_with(StatusCode::BAD_REQUEST, DISAGREEMENT_CODE, message)
     }
 
     /// A body that could not be collected.

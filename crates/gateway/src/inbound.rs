@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_guard::{Guard, Verified};
+use bearward_guard::{Guard, Verified, agreement, message};
 use bearward_observe::{Event, Rejection};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -22,6 +22,7 @@ use crate::cors;
 use crate::forward::{Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
 use crate::lifetime::until_expiry;
+use crate::listing::{self, Cut};
 use crate::location;
 use crate::provider::Provider;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
@@ -97,24 +98,68 @@ impl Inbound {
             Ok(bytes) => bytes,
             Err(error) => return asked.bad_body(error),
         };
+        if let Err(refused) = self.judge_calls(&asked, &head, &bytes, &caller) {
+            return *refused;
+        }
         let Ok(uri) = self.upstream.join(rest, head.uri.query()) else {
             return asked.with_body(&bytes).error(StatusCode::BAD_REQUEST, "The request path is not allowed");
         };
+        let cut = Cut::new(&self.guard, &caller);
         let session = SessionUse::of(&head.method, &head.headers);
-        let outgoing = Outgoing {
-            method: head.method.clone(),
-            uri,
-            headers: self.clean(head, peer),
-            payload: Payload::Collected(bytes.clone()),
-        };
+        let mut headers = self.headers(&head, peer);
+        if cut.is_some() {
+            listing::ask_plainly(&mut headers);
+        }
+        let outgoing =
+            Outgoing { method: head.method, uri, headers, payload: Payload::Collected(bytes.clone()) };
 
         let handed_over = clock.monotonic();
         match self.forwarder.forward(outgoing, self.provider.as_deref(), Some(&caller)).await {
-            Ok(answer) => self.pass_back(answer, &caller, &session, handed_over.saturating_sub(received)),
+            Ok(answer) => {
+                let answer = self.pass_back(answer, &caller, &session, handed_over.saturating_sub(received));
+                self.cut(answer, cut, &asked).await
+            }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(guard = %self.guard.settings().name, %error, cause, "no usable answer from behind");
                 asked.with_body(&bytes).failure(&error)
+            }
+        }
+    }
+
+    /// Judges what the body asks for, where some rule hangs on it.
+    fn judge_calls(
+        &self,
+        asked: &Asked,
+        head: &Parts,
+        body: &[u8],
+        caller: &Verified,
+    ) -> Result<(), Box<Response<Body>>> {
+        if self.guard.settings().policy.is_empty() || head.method != Method::POST {
+            return Ok(());
+        }
+        let refuse = |reason, answer: Response<Body>| {
+            self.guard.rejected(reason);
+            Err(Box::new(answer))
+        };
+        let calls = match message::read(body) {
+            Ok(calls) => calls,
+            Err(error) => return refuse(Rejection::Body, asked.bad_message(error)),
+        };
+        let asked = asked.clone().with_body(body);
+        if agreement::check(&head.headers, &calls).is_err() {
+            return refuse(Rejection::HeaderMismatch, asked.disagreement());
+        }
+        self.guard.authorize(caller, &calls).map_err(|refusal| Box::new(asked.refusal(&self.guard, &refusal)))
+    }
+
+    async fn cut(&self, answer: Response<Body>, cut: Option<Cut>, asked: &Asked) -> Response<Body> {
+        let Some(cut) = cut else { return answer };
+        match cut.apply(answer).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(guard = %self.guard.settings().name, %error, "an answer from behind could not be read");
+                asked.error(StatusCode::BAD_GATEWAY, "The answer of the server behind broke off")
             }
         }
     }
@@ -148,10 +193,10 @@ impl Inbound {
         Response::from_parts(head, body)
     }
 
-    fn clean(&self, head: Parts, peer: Option<IpAddr>) -> HeaderMap {
+    fn headers(&self, head: &Parts, peer: Option<IpAddr>) -> HeaderMap {
         let host =
             browser::named_host(&head.uri, &head.headers).and_then(|host| HeaderValue::try_from(host).ok());
-        let mut outgoing = head.headers;
+        let mut outgoing = head.headers.clone();
         headers::clean_request(&mut outgoing, &self.reserved);
         headers::remove_ambiguous(&mut outgoing);
         headers::set_forwarded(&mut outgoing, peer, host.as_ref(), self.proto);

@@ -18,6 +18,7 @@ pub mod headers;
 pub mod inbound;
 pub mod lifetime;
 pub mod listener;
+pub mod listing;
 pub mod location;
 pub mod provider;
 pub mod routes;

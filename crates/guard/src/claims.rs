@@ -213,4 +213,4 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Rejectio
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::{Event, Observer, Rejection};
-use bearward_token::{Clock, Resource};
+use bearward_token::{Clock, Principal, Resource};
 use http::{HeaderMap, HeaderValue};
 
 use crate::bearer::{Presented, Unverified, presented};
 use crate::cache::Cache;
+use crate::message::Call;
 use crate::metadata::{ProtectedResource, well_known_path, well_known_url};
+use crate::policy::Policy;
 use crate::refusal::{Challenger, Refusal};
 use crate::scopes::ScopePolicy;
 use crate::verify::{TrustedIssuer, Verified, Verifier};
@@ -28,6 +30,8 @@ pub struct GuardSettings {
     pub realm: String,
     /// Scopes: needed, offered, implied.
     pub scopes: ScopePolicy,
+    /// What single calls need.
+    pub policy: Policy,
     /// How long a verified token is remembered; at most 60 s, zero: not at all.
     pub cache_ttl: Duration,
     /// How many verified tokens are remembered.
@@ -89,6 +93,27 @@ impl Guard {
             Err(refusal) => self.rejected(refusal.rejection()),
         }
         outcome.map(|(verified, _)| verified)
+    }
+
+    /// Judges what an admitted caller asks for.
+    ///
+    /// # Errors
+    /// The refusal to answer with. It has been counted and logged already.
+    pub fn authorize(&self, caller: &Principal, calls: &[Call]) -> Result<(), Refusal> {
+        let outcome = self.permits(caller, calls);
+        if let Err(refusal) = &outcome {
+            self.rejected(refusal.rejection());
+        }
+        outcome
+    }
+
+    /// Whether a caller could make a call, without counting anything.
+    pub fn permits(&self, caller: &Principal, calls: &[Call]) -> Result<(), Refusal> {
+        let needed = self.settings.policy.needed(calls);
+        if let Some(needed) = self.settings.scopes.missing_for(&caller.scopes, &needed.scopes) {
+            return Err(Refusal::InsufficientScope { needed });
+        }
+        if needed.has_roles(caller) { Ok(()) } else { Err(Refusal::Forbidden(Rejection::Role)) }
     }
 
     /// Counts and logs a refusal that was decided around the guard: a foreign origin, a foreign session.

@@ -9,6 +9,7 @@
 //! The guard decides and explains; it forwards nothing (that is the gateway's work) and gets no tokens
 //! (that is supply's).
 
+pub mod agreement;
 pub mod bearer;
 mod cache;
 pub mod claim_path;
@@ -19,7 +20,9 @@ mod jwt;
 pub mod key_source;
 pub mod keys;
 pub mod loaders;
+pub mod message;
 pub mod metadata;
+pub mod policy;
 pub mod presets;
 pub mod refusal;
 pub mod scopes;
@@ -31,6 +34,7 @@ pub use claims::Expectations;
 pub use demand::{Demand, Pattern};
 pub use guard::{Guard, GuardSettings};
 pub use key_source::{KeyLoader, KeySource};
+pub use policy::{Policy, Rule};
 pub use presets::Preset;
 pub use refusal::Refusal;
 pub use scopes::ScopePolicy;

@@ -74,7 +74,7 @@ impl Refusal {
                 "The access token is expired or not valid for this resource: get a new one"
             }
             Self::InsufficientScope { .. } => "The access token lacks a scope that this operation needs",
-            Self::Forbidden(_) => "The access token is good, and its subject is not allowed in here",
+            Self::Forbidden(_) => "The access token is good, and does not allow its bearer this",
             Self::KeysUnavailable { .. } => "Tokens cannot be verified at the moment: try again shortly",
         }
     }

@@ -31,8 +31,16 @@ impl ScopePolicy {
 
     /// `None` when `held` suffices; else every scope needed, held or not, all at once.
     pub fn missing(&self, held: &ScopeSet) -> Option<ScopeSet> {
-        let suffices = held.covers(&self.required) || self.expand(held).covers(&self.required);
-        (!suffices).then(|| self.required.clone())
+        self.missing_for(held, &ScopeSet::default())
+    }
+
+    /// The same for an operation that needs `more` than all do.
+    pub fn missing_for(&self, held: &ScopeSet, more: &ScopeSet) -> Option<ScopeSet> {
+        let suffices = |held: &ScopeSet| held.covers(&self.required) && held.covers(more);
+        if suffices(held) || suffices(&self.expand(held)) {
+            return None;
+        }
+        Some(self.required.iter().chain(more.iter()).cloned().collect())
     }
 
     /// `held` with all it includes. Ends, because a scope is taken in once.

@@ -92,10 +92,13 @@ pub enum Rejection {
     AuthorizedParty,
     RequiredClaim,
     Scope,
+    Role,
     Origin,
     Host,
     KeysUnavailable,
     ForeignSession,
+    Body,
+    HeaderMismatch,
 }
 
 impl Rejection {
@@ -120,6 +123,9 @@ impl Rejection {
             Self::AuthorizedParty => "authorized_party",
             Self::RequiredClaim => "required_claim",
             Self::Scope => "scope",
+            Self::Role => "role",
+            Self::Body => "body",
+            Self::HeaderMismatch => "header_mismatch",
             Self::Origin => "origin",
             Self::Host => "host",
             Self::KeysUnavailable => "keys_unavailable",

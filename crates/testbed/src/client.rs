@@ -1,6 +1,7 @@
 //! A real MCP client, on `rmcp`: connects, lists, calls, and remembers the progress it was told.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rmcp::model::{
     CallToolRequestParams, ClientConfig, JsonObject, ProgressNotificationParam, ProtocolVersion,
@@ -82,6 +83,16 @@ impl McpClient {
     /// The progress values that arrived so far.
     pub fn progress(&self) -> Vec<f64> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The progress values, once there are `count` of them, or after five seconds those that came. The client hands
+    /// notifications on beside answers, so the last may come after the answer of its call.
+    pub async fn progress_of(&self, count: usize) -> Vec<f64> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.progress().len() < count && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.progress()
     }
 
     /// Ends the connection, and the session if there is one.

@@ -18,7 +18,7 @@ async fn a_client_of_either_era_lists_and_calls_tools_and_hears_of_progress() {
             "counted to 3",
             "{era:?}"
         );
-        assert_eq!(client.progress(), [1.0, 2.0, 3.0], "{era:?}");
+        assert_eq!(client.progress_of(3).await, [1.0, 2.0, 3.0], "{era:?}");
         client.close().await;
     }
 }

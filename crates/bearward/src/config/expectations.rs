@@ -72,5 +72,5 @@ fn template(section: &Section<'_>, preset: Preset, expected: &mut Expectations) 
 }
 
 fn owned(list: Vec<Text<'_>>) -> Vec<String> {
-    list.iter().map(|text| text.text.to_owned()).collect()
+    list.into_iter().map(|text| text.text.to_owned()).collect()
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bearward_gateway::target::Target;
 use bearward_token::{Resource, Scope, ScopeSet};
 
-use super::issuers;
 use super::reader::{Section, Text, did_you_mean};
 use super::settings::{GuardSettings, ProviderSettings};
 use super::tree::Node;
 use super::values::{DURATION, MINUTE, Size, Span, allowed_origins};
+use super::{issuers, rules};
 
 const SIZE: &str = "write a size such as `4MiB`";
 
@@ -39,11 +39,7 @@ pub(crate) fn read(
 }
 
 fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[String]) -> Option<GuardSettings> {
-    for (later, what) in [
-        ("rules", "it does not judge methods and tools; use `scopes.required`"),
-        ("limits", "it does not limit callers"),
-        ("mode", "every guard enforces"),
-    ] {
+    for (later, what) in [("limits", "it does not limit callers"), ("mode", "every guard enforces")] {
         section.not_yet(later, what);
     }
     let resource = section.required_text("resource", "https://mcp.example.com/mcp");
@@ -86,11 +82,9 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
             "write at most `60s`: so long a revoked token may live on",
         );
     }
-    let resource = resource?;
+    // All of it is read before anything missing ends the reading: what is not read counts as unknown.
     Some(GuardSettings {
         realm: section.text("realm").map_or_else(|| "mcp".into(), |text| text.text.to_owned()),
-        resource,
-        upstream: upstream?,
         provider,
         issuers,
         required_scopes: scopes.0,
@@ -101,9 +95,12 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         allowed_origins: [origins, &allowed_origins(section)].concat(),
         max_body: section.parsed::<Size>("maxBody", SIZE).map_or(4 * 1024 * 1024, |size| size.0),
         pre_provisioned,
+        policy: rules::read(section),
         stream_grace: section
             .parsed::<Span>("streamGrace", DURATION)
             .map_or(Duration::from_secs(30), |span| span.0),
+        resource: resource?,
+        upstream: upstream?,
     })
 }
 

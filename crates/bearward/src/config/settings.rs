@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bearward_gateway::target::Target;
-use bearward_guard::Expectations;
 use bearward_guard::keys::Algorithm;
+use bearward_guard::{Expectations, Policy};
 use bearward_secrets::SecretRef;
 use bearward_supply::ClientAuth;
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
@@ -116,6 +116,8 @@ pub struct GuardSettings {
     pub allowed_origins: Vec<String>,
     /// Longest request body, in bytes.
     pub max_body: usize,
+    /// What single calls need.
+    pub policy: Policy,
     /// Publishes no authorization server (SPEC RS-2).
     pub pre_provisioned: bool,
     /// How long an event stream outlives its token.

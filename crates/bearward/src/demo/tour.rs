@@ -113,7 +113,7 @@ async fn client(world: &World, era: Era) -> Result<String, String> {
     let tools = client.tools().await.map_err(words)?;
     let sum = client.call("add", json!({"a": 40, "b": 2})).await.map_err(words)?;
     client.call("count_to", json!({"n": 3, "delay_ms": 5})).await.map_err(words)?;
-    let progress = client.progress().len();
+    let progress = client.progress_of(3).await.len();
     client.close().await;
     if sum != "42" || progress != 3 {
         return Err(format!("40 + 2 came back as {sum}, with {progress} progress notifications"));

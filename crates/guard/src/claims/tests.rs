@@ -8,6 +8,11 @@ fn expectations() -> Expectations {
     Expectations::for_audiences(vec!["https://a.example/mcp".into(), "other".into()])
 }
 
+/// Somebody.
+pub(crate) fn principal() -> Principal {
+    check(&json!({})).unwrap()
+}
+
 /// The outcome for good claims with some replaced; `null` takes one out.
 fn check(changes: &Value) -> Result<Principal, Rejection> {
     check_at(changes, NOW * 1000)

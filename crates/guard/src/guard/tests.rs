@@ -92,6 +92,7 @@ impl Scene {
             resource: RESOURCE.parse().unwrap(),
             realm: "mcp".into(),
             scopes: ScopePolicy::default(),
+            policy: Policy::default(),
             cache_ttl: Duration::from_secs(60),
             cache_entries: 1000,
             pre_provisioned: false,

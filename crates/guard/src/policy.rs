@@ -1,0 +1,83 @@
+//! What a caller needs for one call, in MCP's own terms: rules map methods and names to scopes and roles (SPEC RS-6).
+
+use bearward_token::{Principal, ScopeSet};
+
+use crate::demand::Pattern;
+use crate::message::Call;
+
+/// All rules of a guard. Every rule that fits a call counts, so an order cannot hide one.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// The methods it is for, such as `tools/call`; empty: all.
+    pub methods: Vec<Pattern>,
+    /// The names of tools and prompts and the URIs of resources that it is for; empty: all.
+    pub names: Vec<Pattern>,
+    /// All of these are needed.
+    pub scopes: ScopeSet,
+    /// One of these is needed; empty: none.
+    pub roles: Vec<String>,
+}
+
+/// What calls need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needed<'a> {
+    /// All of these.
+    pub scopes: ScopeSet,
+    /// One of each list.
+    pub roles: Vec<&'a [String]>,
+}
+
+impl Policy {
+    /// A policy of these rules.
+    pub fn new(rules: Vec<Rule>) -> Self {
+        Self { rules }
+    }
+
+    /// True when no call needs more than any other.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// True when some rule hangs on names: then lists of names are cut to what a caller may use.
+    pub fn has_names(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.names.is_empty())
+    }
+
+    /// What all of these calls need together.
+    pub fn needed<'a>(&'a self, calls: &[Call]) -> Needed<'a> {
+        let mut needed = Needed::default();
+        for rule in self.rules.iter().filter(|rule| calls.iter().any(|call| rule.fits(call))) {
+            needed.scopes = needed.scopes.iter().chain(rule.scopes.iter()).cloned().collect();
+            if !rule.roles.is_empty() {
+                needed.roles.push(&rule.roles);
+            }
+        }
+        needed
+    }
+}
+
+impl Rule {
+    fn fits(&self, call: &Call) -> bool {
+        fits(&self.methods, call.method.as_deref()) && fits(&self.names, call.name.as_deref())
+    }
+}
+
+impl Needed<'_> {
+    /// Whether a caller has the roles.
+    pub fn has_roles(&self, caller: &Principal) -> bool {
+        self.roles.iter().all(|any| caller.roles.iter().any(|role| any.iter().any(|one| **one == **role)))
+    }
+}
+
+fn fits(patterns: &[Pattern], text: Option<&str>) -> bool {
+    patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|pattern| pattern.fits(text)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Rules for single methods and names, with real MCP clients of both eras and with requests that try to get around.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+use bearward_testbed::client::{Era, McpClient};
+use bearward_tests::stage::{Plan, Stage};
+use serde_json::{Value, json};
+
+const RULES: &str = "    scopes: {required: [mcp], implied: {admin: ['notes:write']}}
+    rules:
+      - {methods: [tools/call], names: ['add_*'], scopes: ['notes:write']}
+      - {methods: [tools/call], names: [whoami], roles: [ops]}
+      - {methods: ['prompts/*'], scopes: [prompts]}";
+
+async fn stage() -> Stage {
+    Stage::with(Plan { guard: RULES.into(), ..Plan::default() }).await
+}
+
+fn token(stage: &Stage, scope: &str, roles: &[&str]) -> String {
+    stage.issuer.token_for(&stage.resource).scope(scope).claim("roles", roles.to_vec()).build()
+}
+
+fn call(name: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": name, "arguments": {"title": "t"}}})
+}
+
+/// A stateless request as a client of the newest revision sends it.
+async fn send(stage: &Stage, token: &str, body: String, headers: &[(&str, &str)]) -> (u16, String, Value) {
+    let request = stage.post(token).header("mcp-protocol-version", "2026-07-28").body(body);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let answer = request.send().await.unwrap();
+    let challenge =
+        answer.headers().get("www-authenticate").map_or("", |value| value.to_str().unwrap()).to_owned();
+    let status = answer.status().as_u16();
+    (status, challenge, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
+}
+
+// SPEC RS-6
+#[tokio::test]
+async fn a_call_without_its_scopes_is_a_403_with_all_of_them_and_never_reaches_the_server() {
+    let stage = stage().await;
+    let names = [("mcp-method", "tools/call"), ("mcp-name", "add_note")];
+    let (status, challenge, body) =
+        send(&stage, &token(&stage, "mcp", &[]), call("add_note").to_string(), &names).await;
+    assert_eq!((status, &body["id"], &body["error"]["code"]), (403, &json!(3), &json!(-32000)));
+    assert!(
+        challenge.contains(r#"error="insufficient_scope""#)
+            && challenge.contains(r#"scope="mcp notes:write""#),
+        "{challenge}"
+    );
+    assert!(stage.mcp.received().is_empty());
+    for scope in ["mcp notes:write", "mcp admin"] {
+        let client = McpClient::connect(&stage.resource, Some(&token(&stage, scope, &[])), Era::Stateless)
+            .await
+            .unwrap();
+        assert!(client.call("add_note", json!({"title": "t"})).await.is_ok(), "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_its_role_is_a_403_that_asks_for_no_other_token() {
+    let stage = stage().await;
+    let names = [("mcp-method", "tools/call"), ("mcp-name", "whoami")];
+    let (status, challenge, _) =
+        send(&stage, &token(&stage, "mcp", &["dev"]), call("whoami").to_string(), &names).await;
+    assert_eq!(status, 403);
+    assert!(!challenge.contains("error="), "{challenge}");
+    let client = McpClient::connect(&stage.resource, Some(&token(&stage, "mcp", &["ops"])), Era::Stateless)
+        .await
+        .unwrap();
+    assert!(client.call("whoami", json!({})).await.is_ok());
+}
+
+// SPEC PX-2
+#[tokio::test]
+async fn headers_that_do_not_say_what_the_body_says_are_refused() {
+    let stage = stage().await;
+    let token = token(&stage, "mcp", &[]);
+    for headers in [
+        &[][..],
+        &[("mcp-method", "tools/call")],
+        &[("mcp-method", "tools/list"), ("mcp-name", "add_note")],
+        &[("mcp-method", "tools/call"), ("mcp-name", "echo")],
+    ] {
+        let (status, _, body) = send(&stage, &token, call("add_note").to_string(), headers).await;
+        assert_eq!(
+            (status, &body["error"]["code"], &body["id"]),
+            (400, &json!(-32020), &json!(3)),
+            "{headers:?}"
+        );
+    }
+    assert!(stage.mcp.received().is_empty());
+}
+
+// SPEC PX-3
+#[tokio::test]
+async fn a_body_is_judged_by_what_any_parser_could_read_in_it() {
+    let stage = stage().await;
+    let token = token(&stage, "mcp", &[]);
+    let post = async |body: &str| {
+        let answer = stage.post(&token).header("mcp-protocol-version", "2025-03-26").body(body.to_owned());
+        answer.send().await.unwrap().status().as_u16()
+    };
+    for (body, status) in [
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add_note","arguments":{}}}"#,
+            403,
+        ),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add_note"}}]"#,
+            403,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"add_note"}}"#,
+            400,
+        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","Name":"add_note"}}"#, 400),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["add_note"]}}"#, 400),
+        ("not json", 400),
+        ("", 400),
+    ] {
+        assert_eq!(post(body).await, status, "{body}");
+    }
+    assert!(stage.mcp.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_caller_is_shown_only_what_it_may_use_in_both_eras() {
+    let stage = stage().await;
+    for era in [Era::Sessions, Era::Stateless] {
+        for (scope, roles, hidden) in [
+            ("mcp", &[][..], &["add_note", "whoami"][..]),
+            ("mcp notes:write", &[], &["whoami"]),
+            ("mcp admin", &["ops"], &[]),
+        ] {
+            let client =
+                McpClient::connect(&stage.resource, Some(&token(&stage, scope, roles)), era).await.unwrap();
+            let tools = client.tools().await.unwrap();
+            assert!(tools.contains(&"echo".to_owned()), "{era:?} {scope}: {tools:?}");
+            for name in ["add_note", "whoami"] {
+                assert_eq!(
+                    tools.contains(&name.to_owned()),
+                    !hidden.contains(&name),
+                    "{era:?} {scope}: {name} in {tools:?}"
+                );
+            }
+            client.close().await;
+        }
+    }
+}
+
+// SPEC PX-5
+#[tokio::test]
+async fn with_rules_events_still_arrive_one_by_one() {
+    let stage = stage().await;
+    let client =
+        McpClient::connect(&stage.resource, Some(&token(&stage, "mcp", &[])), Era::Stateless).await.unwrap();
+    let call = client.call("count_to", json!({"n": 5, "delay_ms": 100}));
+    let first = async {
+        bearward_tests::stage::eventually("the first step", || async { !client.progress().is_empty() }).await;
+        client.progress().len()
+    };
+    let (counted, so_far) = tokio::join!(call, first);
+    assert_eq!(counted.unwrap(), "counted to 5");
+    assert!(so_far < 5, "{so_far} steps had come when the first was seen");
+}
