@@ -12,18 +12,23 @@ use bearward_gateway::sessions::Sessions;
 use bearward_gateway::target::Target;
 use bearward_gateway::upstream::UpstreamClient;
 use bearward_gateway::{Egress, Forwarder, Inbound, Provider, Routes};
+use bearward_guard::introspection::{ClerkVerify, Introspection};
 use bearward_guard::loaders::{Discovered, FromFile, FromUrl, Inline};
-use bearward_guard::{Guard, GuardSettings as GuardParts, KeyLoader, KeySource, ScopePolicy, TrustedIssuer};
-use bearward_issuer::{Discovery, Fetch, HttpFetch, KnownMetadata};
+use bearward_guard::opaque::Describe;
+use bearward_guard::{
+    Guard, GuardSettings as GuardParts, KeyLoader, KeySource, OpaqueTokens, ScopePolicy, TrustedIssuer,
+};
+use bearward_issuer::{
+    Credential, CredentialError, CredentialSource, Discovery, Fetch, HttpFetch, KnownMetadata,
+    SharedCredential,
+};
 use bearward_observe::{Condition, Health, Observer, Probe};
 use bearward_secrets::{SecretError, SecretRef, Secrets};
-use bearward_supply::{
-    ClientCredentials, Credential, CredentialSource, Failure, Handle, TenantSigner, TokenManager,
-};
+use bearward_supply::{ClientCredentials, Handle, TenantSigner, TokenManager};
 use bearward_token::{Clock, Issuer};
 
 use crate::config::settings::{
-    GuardSettings, IssuerSettings, KeysFrom, ListenAddress, ProviderSettings, Settings,
+    AskBy, GuardSettings, IssuerSettings, KeysFrom, ListenAddress, OpaqueSettings, ProviderSettings, Settings,
 };
 
 /// Everything that runs, ready to serve.
@@ -114,10 +119,7 @@ impl Builder<'_> {
             token_endpoint: provider.token_endpoint.clone(),
             client: provider.client_id.clone(),
             auth: provider.client_auth,
-            credential: Arc::new(ReadEachTime {
-                reference: provider.client_secret.clone(),
-                secrets: self.around.secrets.clone(),
-            }),
+            credential: self.secret(&provider.client_secret),
             audience: provider.audience.clone(),
             resource: provider.resource.clone(),
             scopes: provider.scopes.clone(),
@@ -192,29 +194,54 @@ impl Builder<'_> {
 
     fn issuer(&self, issuer: &IssuerSettings) -> TrustedIssuer {
         TrustedIssuer {
-            keys: self.keys(issuer),
+            issuer: issuer.issuer.clone(),
+            keys: issuer.keys.as_ref().map(|from| self.keys(&issuer.issuer, from)),
+            opaque: issuer.opaque.as_ref().map(|opaque| self.opaque(&issuer.issuer, opaque)),
             algorithms: issuer.algorithms.clone(),
             expectations: issuer.expectations.clone(),
         }
     }
 
-    fn keys(&self, issuer: &IssuerSettings) -> Arc<KeySource> {
-        let place = (issuer.issuer.clone(), issuer.keys.clone());
+    fn keys(&self, issuer: &Issuer, from: &KeysFrom) -> Arc<KeySource> {
+        let place = (issuer.clone(), from.clone());
         if let Some(keys) = self.keys.borrow().get(&place) {
             return keys.clone();
         }
-        let loader: Arc<dyn KeyLoader> = match &issuer.keys {
+        let loader: Arc<dyn KeyLoader> = match from {
             KeysFrom::Discovery => {
-                Arc::new(Discovered { metadata: self.metadata(&issuer.issuer), fetch: self.fetch.clone() })
+                Arc::new(Discovered { metadata: self.metadata(issuer), fetch: self.fetch.clone() })
             }
             KeysFrom::Url(url) => Arc::new(FromUrl { url: url.clone(), fetch: self.fetch.clone() }),
             KeysFrom::File(path) => Arc::new(FromFile { path: path.clone() }),
             KeysFrom::Inline(document) => Arc::new(Inline { document: document.clone() }),
         };
-        let keys = Arc::new(KeySource::start(issuer.issuer.clone(), loader, self.around.clock.clone()));
+        let keys = Arc::new(KeySource::start(issuer.clone(), loader, self.around.clock.clone()));
         self.health.register(Arc::new(IssuerProbe(keys.clone())));
         self.keys.borrow_mut().insert(place, keys.clone());
         keys
+    }
+
+    fn opaque(&self, issuer: &Issuer, settings: &OpaqueSettings) -> Arc<OpaqueTokens> {
+        let (credential, fetch) = (self.secret(&settings.secret), self.fetch.clone());
+        let describe: Arc<dyn Describe> = match &settings.by {
+            AskBy::Introspection { endpoint, client, auth } => Arc::new(Introspection {
+                metadata: self.metadata(issuer),
+                endpoint: endpoint.clone(),
+                client: client.clone(),
+                auth: *auth,
+                credential,
+                fetch,
+            }),
+            AskBy::Clerk { api } => Arc::new(ClerkVerify { api: api.clone(), secret_key: credential, fetch }),
+        };
+        let (prefixes, clock) = (settings.prefixes.clone(), self.around.clock.clone());
+        let tokens = Arc::new(OpaqueTokens::new(issuer.clone(), prefixes, describe, clock));
+        self.health.register(Arc::new(OpaqueProbe(tokens.clone())));
+        tokens
+    }
+
+    fn secret(&self, reference: &SecretRef) -> SharedCredential {
+        Arc::new(ReadEachTime { reference: reference.clone(), secrets: self.around.secrets.clone() })
     }
 
     fn metadata(&self, issuer: &Issuer) -> KnownMetadata {
@@ -247,9 +274,9 @@ struct ReadEachTime {
 }
 
 impl CredentialSource for ReadEachTime {
-    fn current(&self) -> Result<Credential, Failure> {
+    fn current(&self) -> Result<Credential, CredentialError> {
         let secret = self.secrets.read(&self.reference);
-        let secret = secret.map_err(|error| Failure::Credential { reason: error.to_string() })?;
+        let secret = secret.map_err(|error| CredentialError(error.to_string()))?;
         Ok(Credential { secret })
     }
 }
@@ -260,6 +287,19 @@ struct IssuerProbe(Arc<KeySource>);
 impl Probe for IssuerProbe {
     fn name(&self) -> String {
         format!("issuer {}", self.0.issuer())
+    }
+
+    fn condition(&self) -> Condition {
+        self.0.condition()
+    }
+}
+
+/// Whether opaque tokens can be asked about.
+struct OpaqueProbe(Arc<OpaqueTokens>);
+
+impl Probe for OpaqueProbe {
+    fn name(&self) -> String {
+        format!("opaque tokens of {}", self.0.issuer())
     }
 
     fn condition(&self) -> Condition {

@@ -12,6 +12,7 @@ mod guards;
 mod issuers;
 mod jwks;
 mod load;
+mod opaque;
 mod overrides;
 mod problem;
 mod providers;

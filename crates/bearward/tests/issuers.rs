@@ -73,7 +73,7 @@ fn a_tenant_of_entra_becomes_both_of_its_issuers() {
     assert!(
         found
             .iter()
-            .all(|issuer| matches!(&issuer.keys, KeysFrom::Url(url) if url.as_str().contains(&tenant)))
+            .all(|issuer| matches!(&issuer.keys, Some(KeysFrom::Url(url)) if url.as_str().contains(&tenant)))
     );
     assert!(found.iter().all(|issuer| issuer.expectations.audiences == ["api://mcp"]));
 }
@@ -85,8 +85,24 @@ fn keys_may_stand_in_the_configuration_itself() {
         [format!("'{}'", serde_json::json!({"keys": [key]})), serde_json::json!({"keys": [key]}).to_string()]
     {
         let issuer = format!("{{issuer: 'https://a.example', jwks: {{inline: {inline}}}}}");
-        assert!(matches!(issuers(&issuer)[0].keys, KeysFrom::Inline(_)), "{inline}");
+        assert!(matches!(issuers(&issuer)[0].keys, Some(KeysFrom::Inline(_))), "{inline}");
     }
+}
+
+#[test]
+fn opaque_tokens_are_asked_about_as_the_issuer_wants_it() {
+    let secret = "clientSecret: {env: S}";
+    let by =
+        &issuers(&format!("{{issuer: 'https://a.example', introspection: {{clientId: g, {secret}}}}}"))[0];
+    assert!(by.keys.is_some() && by.opaque.is_some() && !by.expectations.may_lack_audience);
+    let opaque = format!(
+        "{{issuer: 'https://a.example', tokens: [opaque], introspection: {{clientId: g, {secret}}}}}"
+    );
+    assert!(issuers(&opaque)[0].keys.is_none());
+    let clerk = "{issuer: 'https://clerk.a.example', preset: clerk, secretKey: {env: S}, authorizedParties: [client_1]}";
+    let clerk = &issuers(clerk)[0];
+    assert_eq!(clerk.opaque.as_ref().unwrap().prefixes, ["oat_", "mt_", "ak_"]);
+    assert!(clerk.expectations.may_lack_audience);
 }
 
 #[test]
@@ -112,6 +128,20 @@ fn each_mistake_is_told_with_its_remedy() {
         ("{issuer: 'https://a.example', scopeClaims: []}", &["is empty"]),
         ("{issuer: 'https://a.example', authorizedParties: []}", &["is empty"]),
         ("{issuer: 'https://a.example', algorithms: [HS256]}", &["not an algorithm", "RS256"]),
+        ("{issuer: 'https://a.example', tokens: [opaque]}", &["nobody could be asked"]),
+        ("{issuer: 'https://a.example', tokens: [saml]}", &["no kind of token"]),
+        (
+            "{issuer: 'https://a.example', preset: clerk, secretKey: {env: S}}",
+            &["without an audience", "authorizedParties"],
+        ),
+        (
+            "{issuer: 'https://a.example', introspection: {clientId: g, clientSecret: {env: S}, withoutAudience: true}}",
+            &["authorizedParties"],
+        ),
+        (
+            "{issuer: 'https://a.example', introspection: {clientId: g, clientSecret: {env: S}}}\n      - {issuer: 'https://b.example', introspection: {clientId: g, clientSecret: {env: S}}}",
+            &["two issuers", "prefixes"],
+        ),
         ("{issuer: 'https://a.example', jwks: {inline: '{}'}}", &["no key that can verify"]),
         ("{issuer: 'https://a.example', jwks: {inline: {keys: []}}}", &["no key that can verify"]),
         (

@@ -83,7 +83,7 @@ impl Asked {
         if let Some(challenge) = guard.challenge(refusal) {
             answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        if let Refusal::KeysUnavailable { retry_after: after } = refusal {
+        if let Refusal::Unavailable { retry_after: after, .. } = refusal {
             retry_after(&mut answer, *after);
         }
         answer

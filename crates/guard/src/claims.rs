@@ -23,6 +23,9 @@ pub struct Expectations {
     pub audiences: Vec<String>,
     /// Accepted `typ` header values, compared without case and without a leading `application/`.
     pub types: Vec<String>,
+    /// A token that names no audience at all is accepted: for opaque tokens whose issuer does not say, and then only
+    /// with [`Expectations::authorized_parties`].
+    pub may_lack_audience: bool,
     /// A token without `typ` is accepted as well.
     pub may_lack_type: bool,
     /// How far the issuer's clock may be off; at most 60 s.
@@ -51,6 +54,7 @@ impl Expectations {
         Self {
             audiences,
             types: vec!["at+jwt".into(), "JWT".into()],
+            may_lack_audience: false,
             may_lack_type: false,
             skew: Duration::from_secs(30),
             authorized_parties: Vec::new(),
@@ -169,7 +173,7 @@ impl Expectations {
         match claims.get("aud").or_else(|| claims.get("resource")) {
             Some(Value::Array(values)) => values.iter().any(is_ours),
             Some(value) => is_ours(value),
-            None => false,
+            None => self.may_lack_audience && !self.authorized_parties.is_empty(),
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::refusal::{Challenger, Refusal};
 use crate::scopes::ScopePolicy;
 use crate::verify::{TrustedIssuer, Verified, Verifier};
 
-/// When a caller should come back while keys are missing.
-const KEYS_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// When a caller should come back while nothing can be said about its token.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What a guard is built from. Parsed and judged before it gets here.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl Guard {
         clock: Arc<dyn Clock>,
         observer: Observer,
     ) -> Self {
-        let published = issuers.iter().map(TrustedIssuer::issuer).filter(|_| !settings.pre_provisioned);
+        let published = issuers.iter().map(|trusted| &trusted.issuer).filter(|_| !settings.pre_provisioned);
         let metadata = ProtectedResource::new(&settings.resource, published, settings.scopes.supported());
         let challenger =
             Challenger::new(&settings.realm, &well_known_url(&settings.resource), settings.scopes.required());
@@ -169,8 +169,8 @@ impl Guard {
                 self.cache.insert(token, finding);
                 Ok(verified)
             }
-            Err(Rejection::KeysUnavailable) => {
-                Err(Refusal::KeysUnavailable { retry_after: KEYS_RETRY_AFTER })
+            Err(reason @ (Rejection::KeysUnavailable | Rejection::IntrospectionUnavailable)) => {
+                Err(Refusal::Unavailable { reason, retry_after: RETRY_AFTER })
             }
             Err(Rejection::Subject) => Err(Refusal::Forbidden(Rejection::Subject)),
             Err(reason) => Err(Refusal::InvalidToken(reason)),

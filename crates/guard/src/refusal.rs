@@ -25,8 +25,10 @@ pub enum Refusal {
     },
     /// 403: the token is good, and who it speaks for may not come in whatever else it brings.
     Forbidden(Rejection),
-    /// 503: no key of the token's issuer is known yet, so nothing can be said about it.
-    KeysUnavailable {
+    /// 503: nothing can be said about the token: no key of its issuer is known yet, or the issuer cannot be asked.
+    Unavailable {
+        /// Which of them.
+        reason: Rejection,
         /// When to come back.
         retry_after: Duration,
     },
@@ -47,7 +49,7 @@ impl Refusal {
             Self::NoToken(_) | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
             Self::InsufficientScope { .. } | Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::KeysUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -59,7 +61,7 @@ impl Refusal {
             | Self::InvalidToken(reason)
             | Self::Forbidden(reason) => *reason,
             Self::InsufficientScope { .. } => Rejection::Scope,
-            Self::KeysUnavailable { .. } => Rejection::KeysUnavailable,
+            Self::Unavailable { reason, .. } => *reason,
         }
     }
 
@@ -75,7 +77,7 @@ impl Refusal {
             }
             Self::InsufficientScope { .. } => "The access token lacks a scope that this operation needs",
             Self::Forbidden(_) => "The access token is good, and does not allow its bearer this",
-            Self::KeysUnavailable { .. } => "Tokens cannot be verified at the moment: try again shortly",
+            Self::Unavailable { .. } => "Tokens cannot be verified at the moment: try again shortly",
         }
     }
 
@@ -83,7 +85,7 @@ impl Refusal {
     fn error(&self) -> Option<&'static str> {
         match self {
             // A new token would not help, so nothing asks for one.
-            Self::NoToken(_) | Self::Forbidden(_) | Self::KeysUnavailable { .. } => None,
+            Self::NoToken(_) | Self::Forbidden(_) | Self::Unavailable { .. } => None,
             Self::InvalidRequest(_) => Some("invalid_request"),
             Self::InvalidToken(_) => Some("invalid_token"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
@@ -104,7 +106,7 @@ impl Challenger {
 
     /// The `WWW-Authenticate` value for a refusal; `None` where none belongs (503).
     pub fn challenge(&self, refusal: &Refusal) -> Option<HeaderValue> {
-        if matches!(refusal, Refusal::KeysUnavailable { .. }) {
+        if matches!(refusal, Refusal::Unavailable { .. }) {
             return None;
         }
         let mut text = format!("Bearer realm={}", quoted(&self.realm));

@@ -5,14 +5,19 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bearward_observe::Rejection;
 use bearward_token::{Clock, Issuer, Principal};
+use serde_json::{Map, Value};
 
-use crate::bearer::Unverified;
+use crate::bearer::{MAX_TOKEN_BYTES, Unverified};
+use crate::cache::MAX_TTL;
 use crate::claims::Expectations;
 use crate::jwt::Jwt;
 use crate::key_source::{KeySource, Snapshot};
 use crate::keys::Algorithm;
+use crate::opaque::OpaqueTokens;
 
 /// A principal that a verifier vouches for. There is no other way to make one.
 #[derive(Debug, Clone)]
@@ -45,25 +50,23 @@ impl std::ops::Deref for Verified {
 /// An authorization server whose tokens a guard accepts.
 #[derive(Debug)]
 pub struct TrustedIssuer {
-    /// Its keys; guards that trust the same issuer share them.
-    pub keys: Arc<KeySource>,
+    /// Its identifier.
+    pub issuer: Issuer,
+    /// Its keys; guards that trust the same issuer share them. `None`: none of its JWTs is accepted.
+    pub keys: Option<Arc<KeySource>>,
+    /// Asks about its opaque tokens; `None`: none is accepted.
+    pub opaque: Option<Arc<OpaqueTokens>>,
     /// What it may sign with.
     pub algorithms: Vec<Algorithm>,
     /// What its tokens must say.
     pub expectations: Expectations,
 }
 
-impl TrustedIssuer {
-    /// Its identifier.
-    pub fn issuer(&self) -> &Issuer {
-        self.keys.issuer()
-    }
-}
-
 /// Verifies tokens of several issuers for one resource.
 #[derive(Debug)]
 pub struct Verifier {
     issuers: Vec<Arc<TrustedIssuer>>,
+    takes_opaque: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -71,22 +74,22 @@ pub struct Verifier {
 #[derive(Debug, Clone)]
 pub(crate) struct Finding {
     pub(crate) verified: Verified,
-    /// Which issuer, and under which generation of its keys.
-    pub(crate) issuer: Arc<TrustedIssuer>,
-    pub(crate) generation: u64,
+    /// Under which keys, and their generation; `None` for an opaque token.
+    pub(crate) keys: Option<(Arc<KeySource>, u64)>,
 }
 
 impl Finding {
     /// True while the keys that it was verified with are still the issuer's.
     pub(crate) fn is_current(&self) -> bool {
-        self.issuer.keys.generation() == self.generation
+        self.keys.as_ref().is_none_or(|(keys, generation)| keys.generation() == *generation)
     }
 }
 
 impl Verifier {
     /// A verifier for these issuers.
     pub fn new(issuers: Vec<TrustedIssuer>, clock: Arc<dyn Clock>) -> Self {
-        Self { issuers: issuers.into_iter().map(Arc::new).collect(), clock }
+        let takes_opaque = issuers.iter().any(|issuer| issuer.opaque.is_some());
+        Self { issuers: issuers.into_iter().map(Arc::new).collect(), takes_opaque, clock }
     }
 
     /// The issuers it trusts.
@@ -94,46 +97,81 @@ impl Verifier {
         &self.issuers
     }
 
-    /// Verifies one token. Waits only when its key is unknown and a fetch of newer keys is due.
+    /// Verifies one token. Waits when its key is unknown and a fetch of newer keys is due, or when its issuer must be
+    /// asked.
+    ///
+    /// What looks like a JWT is one and is never sent to anybody; what does not is asked about where its prefix says.
     pub(crate) async fn verify(&self, token: Unverified<'_>) -> Result<Finding, Rejection> {
+        if self.takes_opaque && !is_jwt_shaped(token) {
+            return self.verify_opaque(token).await;
+        }
         let jwt = Jwt::parse(token)?;
-        let issuer = self.issuer_of(&jwt)?;
+        let (issuer, keys) = self.issuer_of(&jwt)?;
         if !issuer.algorithms.contains(&jwt.algorithm) {
             return Err(Rejection::Algorithm);
         }
         issuer.expectations.check_type(jwt.typ.as_deref())?;
-        let generation = check_signature(&jwt, issuer).await?;
-        let principal =
-            issuer.expectations.check(issuer.issuer(), &jwt.header, jwt.claims, self.clock.unix_ms())?;
-        let dies_at_ms = dies_at_ms(&principal, &issuer.expectations);
-        Ok(Finding {
-            verified: Verified { principal: Arc::new(principal), dies_at_ms },
-            issuer: issuer.clone(),
-            generation,
-        })
+        let generation = check_signature(&jwt, keys).await?;
+        let now = self.clock.unix_ms();
+        let principal = issuer.expectations.check(&issuer.issuer, &jwt.header, jwt.claims, now)?;
+        Ok(Finding::new(principal, &issuer.expectations, Some((keys.clone(), generation))))
+    }
+
+    async fn verify_opaque(&self, token: Unverified<'_>) -> Result<Finding, Rejection> {
+        if token.as_str().len() > MAX_TOKEN_BYTES {
+            return Err(Rejection::TooLarge);
+        }
+        let fitting = self.issuers.iter().filter_map(|issuer| {
+            let opaque = issuer.opaque.as_ref()?;
+            opaque.fits(token).map(|fit| (fit, issuer, opaque))
+        });
+        let (_, issuer, opaque) = fitting.max_by_key(|(fit, ..)| *fit).ok_or(Rejection::Malformed)?;
+        let mut claims = opaque.claims(token).await?;
+        let now = self.clock.unix_ms();
+        if !claims.contains_key("exp") {
+            // RFC 7662 does not demand it. Nothing is remembered for longer anyway.
+            claims.insert("exp".into(), (now / 1000 + MAX_TTL.as_secs()).into());
+        }
+        let principal = issuer.expectations.check(&issuer.issuer, &Map::new(), claims, now)?;
+        Ok(Finding::new(principal, &issuer.expectations, None))
     }
 
     /// The issuer that the token names decides which keys are tried. Compared byte for byte; that the
     /// claim is not yet verified is no harm, since its own keys must then verify it.
-    fn issuer_of(&self, jwt: &Jwt<'_>) -> Result<&Arc<TrustedIssuer>, Rejection> {
-        let named = jwt.claims.get("iss").and_then(serde_json::Value::as_str).ok_or(Rejection::Issuer)?;
-        self.issuers.iter().find(|issuer| issuer.issuer().as_str() == named).ok_or(Rejection::Issuer)
+    fn issuer_of(&self, jwt: &Jwt<'_>) -> Result<(&Arc<TrustedIssuer>, &Arc<KeySource>), Rejection> {
+        let named = jwt.claims.get("iss").and_then(Value::as_str).ok_or(Rejection::Issuer)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.issuer.as_str() == named);
+        issuer.and_then(|issuer| Some((issuer, issuer.keys.as_ref()?))).ok_or(Rejection::Issuer)
     }
 }
 
-async fn check_signature(jwt: &Jwt<'_>, issuer: &TrustedIssuer) -> Result<u64, Rejection> {
-    let known = issuer.keys.snapshot();
+impl Finding {
+    fn new(principal: Principal, expectations: &Expectations, keys: Option<(Arc<KeySource>, u64)>) -> Self {
+        let dies_at_ms = dies_at_ms(&principal, expectations);
+        Self { verified: Verified { principal: Arc::new(principal), dies_at_ms }, keys }
+    }
+}
+
+/// Three parts, the first of which is base64url of a JSON object: whatever else it is, it is somebody's JWT.
+fn is_jwt_shaped(token: Unverified<'_>) -> bool {
+    let parts: Vec<_> = token.as_str().split('.').take(6).collect();
+    let header = parts.first().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    (parts.len() == 3 || parts.len() == 5) && header.is_some_and(|header| header.first() == Some(&b'{'))
+}
+
+async fn check_signature(jwt: &Jwt<'_>, keys: &KeySource) -> Result<u64, Rejection> {
+    let known = keys.snapshot();
     match check_with(jwt, &known) {
         Err(Rejection::UnknownKey) => {}
         decided => return decided,
     }
-    match issuer.keys.newer().await {
+    match keys.newer().await {
         Some(newer) => check_with(jwt, &newer),
         None => Err(Rejection::UnknownKey),
     }
     .map_err(|rejection| {
         // Without any key nothing can be said about the token: that is our failure, not the caller's.
-        if issuer.keys.generation() == 0 { Rejection::KeysUnavailable } else { rejection }
+        if keys.generation() == 0 { Rejection::KeysUnavailable } else { rejection }
     })
 }
 

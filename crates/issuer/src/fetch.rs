@@ -22,6 +22,9 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
 
     /// POST a form.
     fn post<'a>(&'a self, url: &'a Endpoint, form: Form) -> Fetching<'a>;
+
+    /// POST a JSON document.
+    fn post_json<'a>(&'a self, url: &'a Endpoint, request: JsonRequest) -> Fetching<'a>;
 }
 
 /// What a [`Fetch`] hands out.
@@ -53,6 +56,21 @@ impl fmt::Debug for Form {
         let names =
             self.fields.iter().map(|(name, _)| *name).chain(self.extra.iter().map(|(name, _)| name.as_str()));
         f.debug_list().entries(names).finish()
+    }
+}
+
+/// A JSON document to send. `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct JsonRequest {
+    /// The document.
+    pub body: serde_json::Value,
+    /// `Authorization`.
+    pub authorization: Option<HeaderValue>,
+}
+
+impl fmt::Debug for JsonRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JsonRequest(redacted)")
     }
 }
 

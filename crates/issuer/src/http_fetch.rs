@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, Response};
 
-use crate::fetch::{Fetch, FetchError, Fetched, Fetching, Form, MAX_ANSWER_BYTES};
+use crate::fetch::{Fetch, FetchError, Fetched, Fetching, Form, JsonRequest, MAX_ANSWER_BYTES};
 
 /// One attempt, from connecting to the last byte.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -81,6 +81,15 @@ impl Fetch for HttpFetch {
             request = request.header(AUTHORIZATION, authorization);
         }
         Box::pin(self.send(url, request))
+    }
+
+    fn post_json<'a>(&'a self, url: &'a Endpoint, request: JsonRequest) -> Fetching<'a> {
+        let mut post = self.client.post(url.as_str()).header(CONTENT_TYPE, "application/json");
+        if let Some(authorization) = request.authorization {
+            post = post.header(AUTHORIZATION, authorization);
+        }
+        let post = post.body(request.body.to_string());
+        Box::pin(self.send(url, post))
     }
 }
 

@@ -96,6 +96,8 @@ pub enum Rejection {
     Origin,
     Host,
     KeysUnavailable,
+    Inactive,
+    IntrospectionUnavailable,
     ForeignSession,
     Body,
     HeaderMismatch,
@@ -128,6 +130,8 @@ impl Rejection {
             Self::HeaderMismatch => "header_mismatch",
             Self::Origin => "origin",
             Self::Host => "host",
+            Self::Inactive => "inactive",
+            Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
             Self::ForeignSession => "foreign_session",
         }

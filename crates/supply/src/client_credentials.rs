@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bearward_issuer::{Fetch, Form, KnownMetadata};
+use bearward_issuer::{ClientAuth, Fetch, Form, KnownMetadata, SharedCredential};
 use bearward_token::{Clock, Endpoint, Fingerprint, ScopeSet};
 
-use crate::client_auth::{ClientAuth, SharedCredential};
 use crate::error::Failure;
 use crate::grant::{Grant, Granted, Requesting};
 use crate::key::TokenKey;

@@ -9,7 +9,6 @@
 //!
 //! A caller never makes a request itself; it can go away at any moment without harm to the others.
 
-pub mod client_auth;
 pub mod client_credentials;
 pub mod error;
 pub mod gate;
@@ -22,7 +21,6 @@ pub mod manager;
 pub mod tenant_headers;
 pub mod token_response;
 
-pub use client_auth::{ClientAuth, Credential, CredentialSource, FixedCredential};
 pub use client_credentials::ClientCredentials;
 pub use error::{Failure, SupplyError};
 pub use grant::{Grant, Granted};

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_issuer::{Discovery, HttpFetch, KnownMetadata};
+use bearward_issuer::{ClientAuth, Discovery, FixedCredential, HttpFetch, KnownMetadata};
 use bearward_observe::Observer;
-use bearward_supply::{ClientAuth, ClientCredentials, Failure, FixedCredential, Grant, TokenManager, Wanted};
+use bearward_supply::{ClientCredentials, Failure, Grant, TokenManager, Wanted};
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, Fault, Place, TokenShape};
 use bearward_token::{ClientSecret, Clock, SystemClock};

@@ -7,7 +7,7 @@ use bearward_token::Issuer;
 use super::reader::{Section, Text, did_you_mean};
 use super::settings::{IssuerSettings, KeysFrom};
 use super::values::warn_of_plain_http;
-use super::{expectations, jwks};
+use super::{expectations, jwks, opaque};
 
 const ALGORITHMS: &str = "use RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
 const EXACTLY: &str = "write the issuer exactly as its tokens say it, slash included";
@@ -19,10 +19,10 @@ const ENTRA_FOR_MANY: [&str; 3] = ["/common/", "/organizations/", "/consumers/"]
 /// none is named.
 pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Vec<IssuerSettings> {
     let preset = preset(section);
-    section.not_yet("introspection", "it verifies JWTs");
     let algorithms = algorithms(section).unwrap_or_else(|| preset.algorithms());
-    let expectations = expectations::read(section, preset, resource);
-    let keys = jwks::read(section);
+    let mut expectations = expectations::read(section, preset, resource);
+    let opaque = opaque::read(section, preset, &mut expectations);
+    let keys = takes_jwts(section, opaque.is_some()).then(|| jwks::read(section));
     let settings = match section.texts("tenants") {
         Some(tenants) if preset == Preset::Entra => entra(section, &tenants, &algorithms, &expectations),
         tenants => {
@@ -34,10 +34,8 @@ pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Vec<IssuerS
                 );
             }
             let issuer = issuer(section, preset);
-            issuer
-                .map(|issuer| IssuerSettings { issuer, algorithms, keys, expectations })
-                .into_iter()
-                .collect()
+            let settings = |issuer| IssuerSettings { issuer, algorithms, keys, opaque, expectations };
+            issuer.map(settings).into_iter().collect()
         }
     };
     section.finish();
@@ -100,11 +98,25 @@ fn entra(
         ];
         for issuer in issuers.iter().filter_map(|issuer| issuer.parse().ok()) {
             let (algorithms, expectations) = (algorithms.to_vec(), expectations.clone());
-            let keys = keys.clone().unwrap_or(KeysFrom::Discovery);
-            settings.push(IssuerSettings { issuer, algorithms, keys, expectations });
+            let keys = Some(keys.clone().unwrap_or(KeysFrom::Discovery));
+            settings.push(IssuerSettings { issuer, algorithms, keys, opaque: None, expectations });
         }
     }
     settings
+}
+
+/// `tokens`: what kinds of tokens the issuer gives out. An issuer of opaque tokens alone needs no keys.
+fn takes_jwts(section: &Section<'_>, has_opaque: bool) -> bool {
+    let help = "write `[jwt]`, `[opaque]` or `[jwt, opaque]`, or leave it out";
+    let Some(kinds) = section.some_texts("tokens", help) else { return true };
+    for kind in &kinds {
+        if kind.text == "opaque" && !has_opaque {
+            section.error(kind.at, "nobody could be asked about opaque tokens", "add `introspection: {…}`");
+        } else if kind.text != "jwt" && kind.text != "opaque" {
+            section.error(kind.at, format!("`{}` is no kind of token", kind.text), help);
+        }
+    }
+    kinds.iter().any(|kind| kind.text == "jwt")
 }
 
 fn is_guid(text: &str) -> bool {

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use bearward_gateway::provider::TenantFrom;
+use bearward_supply::TenantSigner;
 use bearward_supply::tenant_headers::is_tenant;
-use bearward_supply::{ClientAuth, TenantSigner};
 use bearward_token::{ClientSecret, Endpoint, PlaceError};
 
 use super::reader::{Section, Text};
 use super::settings::{ProviderSettings, TenantSettings};
-use super::values::{secret, warn_of_plain_http};
+use super::values::{client_auth, secret, warn_of_plain_http};
 
 /// Reads all of them.
 pub(crate) fn read(root: &Section<'_>) -> Vec<ProviderSettings> {
@@ -139,19 +139,6 @@ fn grant(auth: &Section<'_>) {
             "use `client_credentials`",
         ),
         other => auth.error(grant.at, format!("`{other}` is not a grant"), "use `client_credentials`"),
-    }
-}
-
-fn client_auth(auth: &Section<'_>) -> ClientAuth {
-    let Some(text) = auth.text("clientAuth") else { return ClientAuth::default() };
-    match text.text {
-        "client_secret_basic" => ClientAuth::SecretBasic,
-        "client_secret_post" => ClientAuth::SecretPost,
-        other => {
-            let message = format!("`{other}` is not a client authentication that this version has");
-            auth.error(text.at, message, "use `client_secret_basic` (the default) or `client_secret_post`");
-            ClientAuth::default()
-        }
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bearward_gateway::target::Target;
 use bearward_guard::keys::Algorithm;
 use bearward_guard::{Expectations, Policy};
+use bearward_issuer::ClientAuth;
 use bearward_secrets::SecretRef;
-use bearward_supply::ClientAuth;
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
 
 /// All of it.
@@ -32,7 +32,11 @@ impl Settings {
             let tenant = provider.tenant_headers.as_ref()?;
             Some((format!("tenant headers of {}", of(provider)), &tenant.secret))
         });
-        clients.chain(tenants).collect()
+        let issuers = self.guards.iter().flat_map(|guard| &guard.issuers).filter_map(|issuer| {
+            let opaque = issuer.opaque.as_ref()?;
+            Some((format!("opaque tokens of {}", issuer.issuer), &opaque.secret))
+        });
+        clients.chain(tenants).chain(issuers).collect()
     }
 
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
@@ -47,7 +51,10 @@ impl Settings {
             }
         }
         for issuer in self.guards.iter_mut().flat_map(|guard| &mut guard.issuers) {
-            if let KeysFrom::File(path) = &mut issuer.keys {
+            if let Some(KeysFrom::File(path)) = &mut issuer.keys {
+                *path = folder.join(&path);
+            }
+            if let Some(SecretRef::File(path)) = issuer.opaque.as_mut().map(|opaque| &mut opaque.secret) {
                 *path = folder.join(&path);
             }
         }
@@ -131,10 +138,42 @@ pub struct IssuerSettings {
     pub issuer: Issuer,
     /// Accepted algorithms; at least one.
     pub algorithms: Vec<Algorithm>,
-    /// Where its keys are.
-    pub keys: KeysFrom,
+    /// Where its keys are; `None`: it gives out opaque tokens alone.
+    pub keys: Option<KeysFrom>,
+    /// How it is asked about opaque tokens; `None`: none is accepted.
+    pub opaque: Option<OpaqueSettings>,
     /// What its tokens must say.
     pub expectations: Expectations,
+}
+
+/// How an issuer is asked about its opaque tokens.
+#[derive(Debug, Clone)]
+pub struct OpaqueSettings {
+    /// In which way.
+    pub by: AskBy,
+    /// What proves that we may ask.
+    pub secret: SecretRef,
+    /// What its tokens begin with; empty: anything that is no JWT.
+    pub prefixes: Vec<String>,
+}
+
+/// In which way an issuer is asked.
+#[derive(Debug, Clone)]
+pub enum AskBy {
+    /// RFC 7662.
+    Introspection {
+        /// Where; discovered when absent.
+        endpoint: Option<Endpoint>,
+        /// `client_id`.
+        client: String,
+        /// How the client proves itself.
+        auth: ClientAuth,
+    },
+    /// Clerk's backend API.
+    Clerk {
+        /// Its base URL.
+        api: Endpoint,
+    },
 }
 
 /// Where keys come from.

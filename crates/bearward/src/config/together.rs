@@ -1,18 +1,44 @@
 //! What is right by itself and wrong together, or leads nowhere.
 
+use std::collections::HashSet;
+
 use bearward_gateway::provider::TenantFrom;
 
 use super::reader::Section;
-use super::settings::{ProviderSettings, Settings};
+use super::settings::{GuardSettings, ProviderSettings, Settings};
 
-/// Looks at all providers once everything has been read without an error.
+/// Looks at everything once it has been read without an error.
 pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
+    for (section, guard) in root.sections("guards").iter().zip(&settings.guards) {
+        opaque_tokens_are_told_apart(section, guard);
+    }
     let sections = root.section("mcp").map(|mcp| mcp.sections("providers")).unwrap_or_default();
     for (section, provider) in sections.iter().zip(&settings.providers) {
         let is_behind_a_guard =
             settings.guards.iter().any(|guard| guard.provider.as_deref() == Some(provider.name.as_str()));
         is_used(section, settings, is_behind_a_guard);
         has_a_tenant(section, provider, settings.server.egress.is_some(), is_behind_a_guard);
+    }
+}
+
+/// A token must not be sent to an issuer that it is not of.
+fn opaque_tokens_are_told_apart(section: &Section<'_>, guard: &GuardSettings) {
+    let mut seen = HashSet::new();
+    for opaque in guard.issuers.iter().filter_map(|issuer| issuer.opaque.as_ref()) {
+        let any_prefix = [String::new()];
+        let prefixes = if opaque.prefixes.is_empty() { any_prefix.to_vec() } else { opaque.prefixes.clone() };
+        for prefix in prefixes {
+            if seen.insert(prefix.clone()) {
+                continue;
+            }
+            let message = match prefix.as_str() {
+                "" => "two issuers would be asked about any opaque token".to_owned(),
+                prefix => format!("two issuers would be asked about tokens that begin with `{prefix}`"),
+            };
+            let at = section.node("issuers").map_or(section.at(), |node| &node.at);
+            let help = "tell their tokens apart by `introspection.prefixes`: none must reach another issuer";
+            section.error(at, message, help);
+        }
     }
 }
 

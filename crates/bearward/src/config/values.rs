@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bearward_issuer::ClientAuth;
 use bearward_secrets::SecretRef;
 use bearward_token::Resource;
 
@@ -113,6 +114,20 @@ pub(crate) fn secret(section: &Section<'_>, name: &'static str) -> Option<Secret
     };
     reference.finish();
     found
+}
+
+/// The member `clientAuth`: how a client proves itself.
+pub(crate) fn client_auth(auth: &Section<'_>) -> ClientAuth {
+    let Some(text) = auth.text("clientAuth") else { return ClientAuth::default() };
+    match text.text {
+        "client_secret_basic" => ClientAuth::SecretBasic,
+        "client_secret_post" => ClientAuth::SecretPost,
+        other => {
+            let message = format!("`{other}` is not a client authentication that this version has");
+            auth.error(text.at, message, "use `client_secret_basic` (the default) or `client_secret_post`");
+            ClientAuth::default()
+        }
+    }
 }
 
 /// An origin as browsers write it: no path, no slash behind.

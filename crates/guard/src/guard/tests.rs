@@ -83,7 +83,9 @@ impl Scene {
             clock.clone(),
         ));
         let issuer = TrustedIssuer {
-            keys,
+            issuer: ISSUER.parse().unwrap(),
+            keys: Some(keys),
+            opaque: None,
             algorithms: vec![Algorithm::EdDSA, Algorithm::RS256, Algorithm::ES256],
             expectations: Expectations::for_audiences(vec![RESOURCE.into()]),
         };
@@ -324,7 +326,7 @@ async fn with_the_key_server_down_for_hours_known_keys_still_verify_and_readines
     assert!(scene.server.loads() > 10, "it keeps trying");
     let token = scene.token().claim("exp", NOW + 100_000).claim("iat", NOW).build();
     assert!(scene.present(&token).await.is_ok());
-    let condition = scene.guard.issuers()[0].keys.condition();
+    let condition = scene.guard.issuers()[0].keys.as_ref().unwrap().condition();
     assert!(matches!(condition, Condition::Degraded { .. }), "{condition:?}");
 }
 
@@ -334,7 +336,7 @@ async fn with_the_key_server_down_at_start_nobody_is_sent_to_log_in_and_it_recov
     use bearward_observe::Condition;
     let scene = Scene::with(|_| {}, false).await;
     let token = scene.token().build();
-    assert!(matches!(scene.guard.issuers()[0].keys.condition(), Condition::Down { .. }));
+    assert!(matches!(scene.guard.issuers()[0].keys.as_ref().unwrap().condition(), Condition::Down { .. }));
 
     let refused = scene.present(&token);
     tokio::pin!(refused);

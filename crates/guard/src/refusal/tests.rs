@@ -46,7 +46,8 @@ fn each_refusal_has_its_status_and_its_challenge() {
 
 #[test]
 fn a_guard_without_keys_sends_nobody_to_log_in() {
-    let refusal = Refusal::KeysUnavailable { retry_after: Duration::from_secs(5) };
+    let refusal =
+        Refusal::Unavailable { reason: Rejection::KeysUnavailable, retry_after: Duration::from_secs(5) };
     assert_eq!((refusal.status().as_u16(), challenger("mcp").challenge(&refusal)), (503, None));
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::*;
-use crate::fetch::{Fetched, Fetching, Form};
+use crate::fetch::{Fetched, Fetching, Form, JsonRequest};
 
 /// Answers GETs from a table and remembers what it was asked.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ impl Fetch for Table {
 
     fn post<'a>(&'a self, _: &'a Endpoint, _: Form) -> Fetching<'a> {
         unreachable!("discovery only reads")
+    }
+
+    fn post_json<'a>(&'a self, _: &'a Endpoint, _: JsonRequest) -> Fetching<'a> {
+        unreachable!("metadata is read only")
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::*;
-use crate::fetch::{Fetch, Fetched, Fetching, Form};
+use crate::fetch::{Fetch, Fetched, Fetching, Form, JsonRequest};
 
 /// A server with metadata, which counts and can be down.
 #[derive(Debug, Default)]
@@ -28,6 +28,10 @@ impl Fetch for Server {
     }
 
     fn post<'a>(&'a self, _: &'a Endpoint, _: Form) -> Fetching<'a> {
+        unreachable!("metadata is read only")
+    }
+
+    fn post_json<'a>(&'a self, _: &'a Endpoint, _: JsonRequest) -> Fetching<'a> {
         unreachable!("metadata is read only")
     }
 }

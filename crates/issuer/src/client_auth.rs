@@ -1,15 +1,14 @@
-//! How a client proves itself at the token endpoint (RFC 6749 §2.3, SPEC CL-9).
+//! How a client proves itself to an authorization server (RFC 6749 §2.3, SPEC CL-9).
 
 use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bearward_issuer::Form;
 use bearward_token::{ClientSecret, Fingerprint};
 use http::HeaderValue;
 
-use crate::error::Failure;
+use crate::fetch::Form;
 
 /// The method, by its registered name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,13 +34,18 @@ impl Credential {
     }
 }
 
+/// Why a credential cannot be used. Does not hold it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the client's credential cannot be used: {0}")]
+pub struct CredentialError(pub String);
+
 /// Where the current secret comes from; asked for every request, so that a new version is used at once.
 pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// The current secret.
     ///
     /// # Errors
-    /// [`Failure::Credential`].
-    fn current(&self) -> Result<Credential, Failure>;
+    /// Why it cannot be read.
+    fn current(&self) -> Result<Credential, CredentialError>;
 }
 
 /// A secret that does not change.
@@ -49,7 +53,7 @@ pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
 pub struct FixedCredential(pub ClientSecret);
 
 impl CredentialSource for FixedCredential {
-    fn current(&self) -> Result<Credential, Failure> {
+    fn current(&self) -> Result<Credential, CredentialError> {
         Ok(Credential { secret: self.0.clone() })
     }
 }
@@ -66,8 +70,8 @@ impl ClientAuth {
     /// Puts the proof onto a request.
     ///
     /// # Errors
-    /// [`Failure::Credential`] when the secret cannot be written in a header.
-    pub fn sign(self, form: &mut Form, client: &str, credential: &Credential) -> Result<(), Failure> {
+    /// When the secret cannot be written in a header.
+    pub fn sign(self, form: &mut Form, client: &str, credential: &Credential) -> Result<(), CredentialError> {
         match self {
             Self::SecretBasic => {
                 form.authorization = Some(basic(client, &credential.secret)?);
@@ -82,11 +86,11 @@ impl ClientAuth {
 }
 
 /// RFC 6749 §2.3.1: each half form-encoded, then joined, then base64.
-fn basic(client: &str, secret: &ClientSecret) -> Result<HeaderValue, Failure> {
+fn basic(client: &str, secret: &ClientSecret) -> Result<HeaderValue, CredentialError> {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encode(client), encode(secret.expose()));
     let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
-        .map_err(|_| Failure::Credential { reason: "it cannot be written in a header".into() })?;
+        .map_err(|_| CredentialError("it cannot be written in a header".into()))?;
     value.set_sensitive(true);
     Ok(value)
 }
