@@ -15,8 +15,10 @@ use bearward_gateway::{Egress, Forwarder, Inbound, Provider, Routes};
 use bearward_guard::introspection::{ClerkVerify, Introspection};
 use bearward_guard::loaders::{Discovered, FromFile, FromUrl, Inline};
 use bearward_guard::opaque::Describe;
+use bearward_guard::security_event::{Receiver, Sender};
 use bearward_guard::{
-    Guard, GuardSettings as GuardParts, KeyLoader, KeySource, OpaqueTokens, ScopePolicy, TrustedIssuer,
+    Guard, GuardSettings as GuardParts, KeyLoader, KeySource, OpaqueTokens, Revocations, ScopePolicy,
+    TrustedIssuer,
 };
 use bearward_issuer::{
     Credential, CredentialError, CredentialSource, Discovery, Fetch, HttpFetch, KnownMetadata,
@@ -30,6 +32,7 @@ use bearward_token::{Clock, Issuer};
 use crate::config::settings::{
     AskBy, GuardSettings, IssuerSettings, KeysFrom, ListenAddress, OpaqueSettings, ProviderSettings, Settings,
 };
+use crate::revocation_file::RevocationFile;
 
 /// Everything that runs, ready to serve.
 pub struct Composition {
@@ -89,14 +92,26 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
     };
     let manager = Arc::new(TokenManager::new(around.clock.clone(), around.observer.clone(), around.seed));
     let health = Health::default();
-    let keys = RefCell::default();
-    let builder = Builder { settings, around, fetch, forwarder, manager, health, keys };
+    let revocations = Arc::new(Revocations::new(around.clock.clone()));
+    let (keys, senders) = (RefCell::default(), RefCell::default());
+    let builder = Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders };
+    if let Some(path) = &settings.revocation_file {
+        let file = RevocationFile::watch(path.clone(), builder.revocations.clone(), around.clock.clone());
+        builder.health.register(Arc::new(file));
+    }
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
     let guards = settings.guards.iter().map(|guard| builder.guard(guard, &providers)).collect::<Vec<_>>();
+    let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
+    let admin_on_loopback = settings.server.admin.ip().is_loopback();
     Ok(Composition {
-        routes: Arc::new(Routes::new(guards)),
+        routes: Arc::new(Routes::new(guards, events)),
         egress: settings.server.egress.as_ref().map(|_| Arc::new(builder.egress(&providers))),
-        console: Console { observer: around.observer.clone(), health: builder.health },
+        console: Console {
+            observer: around.observer.clone(),
+            health: builder.health,
+            revocations: builder.revocations,
+            browser: BrowserRules { origins: Vec::new(), hosts: Vec::new(), on_loopback: admin_on_loopback },
+        },
         manager: builder.manager,
     })
 }
@@ -110,6 +125,9 @@ struct Builder<'a> {
     health: Health,
     /// Key sources by issuer and place: guards that trust the same share one, and one fetch.
     keys: RefCell<HashMap<(Issuer, KeysFrom), Arc<KeySource>>>,
+    revocations: Arc<Revocations>,
+    /// Issuers that tell of sessions that have ended.
+    senders: RefCell<Vec<Sender>>,
 }
 
 impl Builder<'_> {
@@ -162,6 +180,7 @@ impl Builder<'_> {
                 guard.implied_scopes.clone(),
             ),
             policy: guard.policy.clone(),
+            revocations: self.revocations.clone(),
             cache_ttl: guard.cache_ttl,
             cache_entries: guard.cache_entries,
             pre_provisioned: guard.pre_provisioned,
@@ -169,6 +188,7 @@ impl Builder<'_> {
         let named = |name: &String| providers.iter().find(|provider| *provider.name == **name).cloned();
         let built =
             Arc::new(Guard::new(parts, issuers, self.around.clock.clone(), self.around.observer.clone()));
+        self.listen_to(&built, guard);
         let server = &self.settings.server;
         let public = server.public_url.iter().chain([&guard.resource]);
         let origins = public.clone().map(|url| url.origin().to_owned()).chain(guard.allowed_origins.clone());
@@ -199,6 +219,25 @@ impl Builder<'_> {
             opaque: issuer.opaque.as_ref().map(|opaque| self.opaque(&issuer.issuer, opaque)),
             algorithms: issuer.algorithms.clone(),
             expectations: issuer.expectations.clone(),
+        }
+    }
+
+    /// Remembers which issuers tell of sessions that have ended; one that several guards trust once.
+    fn listen_to(&self, guard: &Guard, settings: &GuardSettings) {
+        let mut senders = self.senders.borrow_mut();
+        for (issuer, settings) in guard.issuers().iter().zip(&settings.issuers) {
+            let known = senders.iter_mut().find(|sender| sender.issuer.issuer == issuer.issuer);
+            let (logout, events) = (settings.logout_audiences.iter(), settings.event_audiences.iter());
+            if let Some(known) = known {
+                known.logout_audiences.extend(logout.cloned());
+                known.event_audiences.extend(events.cloned());
+            } else if logout.len() + events.len() > 0 {
+                senders.push(Sender {
+                    issuer: issuer.clone(),
+                    logout_audiences: logout.cloned().collect(),
+                    event_audiences: events.cloned().collect(),
+                });
+            }
         }
     }
 

@@ -6,5 +6,6 @@ pub mod cli;
 pub mod compose;
 pub mod config;
 pub mod demo;
+mod revocation_file;
 pub mod run;
 pub mod sockets;

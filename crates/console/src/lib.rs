@@ -5,15 +5,22 @@
 //! | `/healthz` | 200 while the process is alive |
 //! | `/readyz` | 200 when every part can do its work, else 503; JSON names each part and its reason |
 //! | `/metrics` | OpenMetrics text |
+//! | `/api/revocations` | GET: all; POST, DELETE: one, as JSON |
+
+mod revocations;
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use bearward_gateway::browser::BrowserRules;
+use bearward_guard::Revocations;
 use bearward_observe::metrics::CONTENT_TYPE;
 use bearward_observe::{Health, Observer};
 use tokio::net::TcpListener;
@@ -25,16 +32,23 @@ pub struct Console {
     pub observer: Observer,
     /// Readiness comes from here.
     pub health: Health,
+    /// What is revoked.
+    pub revocations: Arc<Revocations>,
+    /// Which pages and names may use the API.
+    pub browser: BrowserRules,
 }
 
 impl Console {
     /// The routes.
     pub fn router(self) -> Router {
+        let api = revocations::routes(self.revocations.clone());
+        let api = api.layer(from_fn_with_state(self.browser.clone(), keep_pages_out));
         Router::new()
             .route("/healthz", get(|| async { "alive\n" }))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
             .with_state(self)
+            .merge(api)
     }
 
     /// Serves until `shutdown` completes.
@@ -47,6 +61,14 @@ impl Console {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
+    }
+}
+
+/// A page of another site could make a browser send what only an operator may.
+async fn keep_pages_out(State(rules): State<BrowserRules>, request: Request, next: Next) -> Response {
+    match rules.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(_) => (StatusCode::FORBIDDEN, "this origin or host is not allowed here\n").into_response(),
     }
 }
 

@@ -185,7 +185,9 @@ impl Inbound {
             }
         }
         let clock = &*self.forwarder.clock;
-        let body = until_expiry(body::streamed(incoming), &head.headers, caller, self.stream_grace, clock);
+        let revocations = &self.guard.settings().revocations;
+        let body = body::streamed(incoming);
+        let body = until_expiry(body, &head.headers, caller, self.stream_grace, clock, revocations);
         self.forwarder.observer.emit(Event::Proxied {
             guard: self.guard.settings().name.clone(),
             overhead: overhead + clock.monotonic().saturating_sub(answered),

@@ -21,6 +21,7 @@ pub mod listener;
 pub mod listing;
 pub mod location;
 pub mod provider;
+pub mod receiver;
 pub mod routes;
 pub mod sessions;
 pub mod shape;

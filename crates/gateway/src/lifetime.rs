@@ -1,10 +1,11 @@
-//! Ends an event stream when the token that opened it dies (SPEC PX-5).
+//! Ends an event stream when the token that opened it dies or is revoked (SPEC PX-5).
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bearward_guard::Verified;
+use bearward_guard::{Revocations, Verified};
 use bearward_token::Clock;
 use bearward_token::clock::Sleep;
 use bytes::Bytes;
@@ -16,13 +17,14 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use crate::body::{Body, BodyError};
 
 /// Wraps an answer's body if it is an event stream: it then ends, as if the upstream had ended it, `grace`
-/// after the caller's token has. Other bodies end by themselves and are left alone.
+/// after the caller's token has, or as soon as that is revoked. Other bodies end by themselves and are left alone.
 pub fn until_expiry(
     body: Body,
     headers: &HeaderMap,
     caller: &Verified,
     grace: Duration,
     clock: &dyn Clock,
+    revocations: &Arc<Revocations>,
 ) -> Body {
     if !is_event_stream(headers) {
         return body;
@@ -33,7 +35,25 @@ pub fn until_expiry(
     // A token that came in by the verifier's mercy alone gets its answer by the same.
     let end = if now < expiry { end } else { end.max(Duration::from_millis(caller.dies_at_ms())) };
     let left = end.saturating_sub(now);
-    Until { body, end: clock.sleep(left), is_over: false }.boxed_unsync()
+    let end = Box::pin(end_of(clock.sleep(left), caller.clone(), revocations.clone()));
+    Until { body, end, is_over: false }.boxed_unsync()
+}
+
+/// Completes when the time is over, or as soon as the caller is revoked.
+async fn end_of(time: Sleep, caller: Verified, revocations: Arc<Revocations>) {
+    let mut changes = revocations.follow();
+    let revoked = async {
+        // It may have been revoked between its request's admission and now.
+        while !revocations.is_revoked(&caller) {
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = time => {}
+        () = revoked => {}
+    }
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -43,7 +63,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 struct Until {
     body: Body,
-    end: Sleep,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
     is_over: bool,
 }
 

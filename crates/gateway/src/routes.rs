@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bearward_guard::metadata::WELL_KNOWN;
+use bearward_guard::security_event::Receiver;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
     CACHE_CONTROL,
@@ -14,18 +15,19 @@ use hyper::body::Incoming;
 use crate::answer::{Asked, document_answer};
 use crate::body::{self, Body};
 use crate::inbound::Inbound;
-use crate::shape;
+use crate::{receiver, shape};
 
 /// All guards of one listener.
 #[derive(Debug)]
 pub struct Routes {
     /// Longest path first, so that the nearest guard wins.
     guards: Vec<(String, Arc<Inbound>)>,
+    events: Receiver,
 }
 
 impl Routes {
-    /// Routes to these guards, each by the path of its resource.
-    pub fn new(guards: impl IntoIterator<Item = Inbound>) -> Self {
+    /// Routes to these guards, each by the path of its resource, and what issuers tell to `events`.
+    pub fn new(guards: impl IntoIterator<Item = Inbound>, events: Receiver) -> Self {
         let mut guards: Vec<_> = guards
             .into_iter()
             .map(|inbound| {
@@ -34,7 +36,7 @@ impl Routes {
             })
             .collect();
         guards.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
-        Self { guards }
+        Self { guards, events }
     }
 
     /// Handles one request.
@@ -46,6 +48,9 @@ impl Routes {
         }
         if path.starts_with(WELL_KNOWN) {
             return self.metadata(path, &head.method);
+        }
+        if let Some(kind) = receiver::kind_of(path).filter(|_| !self.events.is_empty()) {
+            return receiver::handle(&self.events, kind, Request::from_parts(head, body)).await;
         }
         match self.guard_of(path) {
             Some((inbound, rest)) => {

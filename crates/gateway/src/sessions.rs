@@ -129,6 +129,7 @@ mod tests {
             session_id: None,
             token_id: None,
             expires_at: 0,
+            issued_at: None,
             claims: Arc::default(),
         }
     }

@@ -126,6 +126,7 @@ impl Expectations {
             session_id: text(&claims, "sid")?,
             token_id: text(&claims, "jti")?,
             expires_at,
+            issued_at: date(&claims, "iat")?.map(|seconds| seconds as u64),
             claims: Arc::new(claims),
         })
     }

@@ -13,6 +13,7 @@ use crate::message::Call;
 use crate::metadata::{ProtectedResource, well_known_path, well_known_url};
 use crate::policy::Policy;
 use crate::refusal::{Challenger, Refusal};
+use crate::revocation::Revocations;
 use crate::scopes::ScopePolicy;
 use crate::verify::{TrustedIssuer, Verified, Verifier};
 
@@ -32,6 +33,8 @@ pub struct GuardSettings {
     pub scopes: ScopePolicy,
     /// What single calls need.
     pub policy: Policy,
+    /// What was revoked before its time.
+    pub revocations: Arc<Revocations>,
     /// How long a verified token is remembered; at most 60 s, zero: not at all.
     pub cache_ttl: Duration,
     /// How many verified tokens are remembered.
@@ -156,6 +159,9 @@ impl Guard {
             Some(verified) => (verified, true),
             None => (self.verify(token).await?, false),
         };
+        if self.settings.revocations.is_revoked(&verified) {
+            return Err(Refusal::InvalidToken(Rejection::Revoked));
+        }
         match self.settings.scopes.missing(&verified.scopes) {
             None => Ok((verified, cached)),
             Some(needed) => Err(Refusal::InsufficientScope { needed }),

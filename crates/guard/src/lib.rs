@@ -27,7 +27,9 @@ pub mod opaque;
 pub mod policy;
 pub mod presets;
 pub mod refusal;
+pub mod revocation;
 pub mod scopes;
+pub mod security_event;
 mod strict_json;
 pub mod verify;
 
@@ -40,5 +42,6 @@ pub use opaque::OpaqueTokens;
 pub use policy::{Policy, Rule};
 pub use presets::Preset;
 pub use refusal::Refusal;
+pub use revocation::Revocations;
 pub use scopes::ScopePolicy;
 pub use verify::{TrustedIssuer, Verified};

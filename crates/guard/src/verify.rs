@@ -145,6 +145,30 @@ impl Verifier {
     }
 }
 
+/// Verifies the signature of a JWT that one of several issuers sends, of one of these types; returns which, what was
+/// said beside it, and the claims, which are the caller's to judge.
+pub(crate) async fn signed_by_one<'a, T>(
+    token: Unverified<'_>,
+    issuers: impl Iterator<Item = (&'a Arc<TrustedIssuer>, T)>,
+    types: &[&str],
+) -> Result<(&'a Arc<TrustedIssuer>, T, Map<String, Value>), Rejection> {
+    let jwt = Jwt::parse(token)?;
+    let named = jwt.claims.get("iss").and_then(Value::as_str).ok_or(Rejection::Issuer)?;
+    let mut issuers = issuers;
+    let (issuer, beside) =
+        issuers.find(|(issuer, _)| issuer.issuer.as_str() == named).ok_or(Rejection::Issuer)?;
+    let keys = issuer.keys.as_ref().ok_or(Rejection::Issuer)?;
+    if !issuer.algorithms.contains(&jwt.algorithm) {
+        return Err(Rejection::Algorithm);
+    }
+    let typ = jwt.typ.as_deref().ok_or(Rejection::TokenType)?;
+    if !types.iter().any(|known| known.eq_ignore_ascii_case(typ)) {
+        return Err(Rejection::TokenType);
+    }
+    check_signature(&jwt, keys).await?;
+    Ok((issuer, beside, jwt.claims))
+}
+
 impl Finding {
     fn new(principal: Principal, expectations: &Expectations, keys: Option<(Arc<KeySource>, u64)>) -> Self {
         let dies_at_ms = dies_at_ms(&principal, expectations);

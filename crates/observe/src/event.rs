@@ -97,6 +97,7 @@ pub enum Rejection {
     Host,
     KeysUnavailable,
     Inactive,
+    Revoked,
     IntrospectionUnavailable,
     ForeignSession,
     Body,
@@ -131,6 +132,7 @@ impl Rejection {
             Self::Origin => "origin",
             Self::Host => "host",
             Self::Inactive => "inactive",
+            Self::Revoked => "revoked",
             Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
             Self::ForeignSession => "foreign_session",
@@ -149,6 +151,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::AuthVerified { .. } => "auth_verified",
+            Self::AuthRejected { reason: Rejection::Revoked, .. } => "auth_revoked",
             Self::AuthRejected { .. } => "auth_rejected",
             Self::HeaderAttached { .. } => "auth_header_bearer_first",
             Self::TokenStoreHit { .. } => "token_store_hit",

@@ -27,6 +27,8 @@ pub struct Principal {
     pub token_id: Option<Arc<str>>,
     /// `exp`, seconds since the Unix epoch, rounded down.
     pub expires_at: u64,
+    /// `iat`, seconds since the Unix epoch, rounded down.
+    pub issued_at: Option<u64>,
     /// All verified claims.
     pub claims: Arc<Map<String, Value>>,
 }

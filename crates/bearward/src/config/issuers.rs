@@ -34,7 +34,17 @@ pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Vec<IssuerS
                 );
             }
             let issuer = issuer(section, preset);
-            let settings = |issuer| IssuerSettings { issuer, algorithms, keys, opaque, expectations };
+            let logout_audiences = audiences_of(section, "backchannelLogout");
+            let event_audiences = audiences_of(section, "securityEvents");
+            let settings = |issuer| IssuerSettings {
+                issuer,
+                algorithms,
+                keys,
+                opaque,
+                expectations,
+                logout_audiences,
+                event_audiences,
+            };
             issuer.map(settings).into_iter().collect()
         }
     };
@@ -98,11 +108,32 @@ fn entra(
         ];
         for issuer in issuers.iter().filter_map(|issuer| issuer.parse().ok()) {
             let (algorithms, expectations) = (algorithms.to_vec(), expectations.clone());
-            let keys = Some(keys.clone().unwrap_or(KeysFrom::Discovery));
-            settings.push(IssuerSettings { issuer, algorithms, keys, opaque: None, expectations });
+            let (logout_audiences, event_audiences) = (Vec::new(), Vec::new());
+            let (keys, opaque) = (Some(keys.clone().unwrap_or(KeysFrom::Discovery)), None);
+            settings.push(IssuerSettings {
+                issuer,
+                algorithms,
+                keys,
+                opaque,
+                expectations,
+                logout_audiences,
+                event_audiences,
+            });
         }
     }
     settings
+}
+
+/// `{audience: …}` of what the issuer sends by itself.
+fn audiences_of(section: &Section<'_>, name: &'static str) -> Vec<String> {
+    let Some(section) = section.section(name) else { return Vec::new() };
+    let help = "name what its events are sent for: a client id, or this server's URL";
+    let audiences = section.some_texts("audience", help);
+    if audiences.is_none() {
+        section.missing("audience", "my-client-id");
+    }
+    section.finish();
+    audiences.unwrap_or_default().into_iter().map(|text| text.text.to_owned()).collect()
 }
 
 /// `tokens`: what kinds of tokens the issuer gives out. An issuer of opaque tokens alone needs no keys.

@@ -169,6 +169,11 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
         root.not_yet(later, what);
     }
     let server = server::read(root, problems);
+    let revocation_file = root.section("revocation").and_then(|revocation| {
+        let file = revocation.required_text("file", "revoked.jsonl").map(|text| PathBuf::from(text.text));
+        revocation.finish();
+        file
+    });
     let providers = providers::read(root);
     let guards = guards::read(root, &providers, &server.allowed_origins);
     if server.egress.is_none() && root.node("guards").is_none_or(Node::is_empty_list) {
@@ -178,7 +183,7 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
         );
     }
     root.finish();
-    Settings { server, guards, providers }
+    Settings { server, guards, providers, revocation_file }
 }
 
 /// Names that are promised and that this version does not read: whoever sets them must know.

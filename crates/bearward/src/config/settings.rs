@@ -21,6 +21,8 @@ pub struct Settings {
     pub guards: Vec<GuardSettings>,
     /// Where tokens go.
     pub providers: Vec<ProviderSettings>,
+    /// A watched file of revocations.
+    pub revocation_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -42,6 +44,7 @@ impl Settings {
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
     /// the program may stand anywhere.
     pub(crate) fn with_files_in(mut self, folder: &Path) -> Self {
+        self.revocation_file = self.revocation_file.map(|file| folder.join(file));
         for provider in &mut self.providers {
             let tenant = provider.tenant_headers.as_mut().map(|tenant| &mut tenant.secret);
             for secret in [Some(&mut provider.client_secret), tenant].into_iter().flatten() {
@@ -144,6 +147,10 @@ pub struct IssuerSettings {
     pub opaque: Option<OpaqueSettings>,
     /// What its tokens must say.
     pub expectations: Expectations,
+    /// Accepted `aud` of its logout tokens; empty: none is taken.
+    pub logout_audiences: Vec<String>,
+    /// Accepted `aud` of its security events; empty: none is taken.
+    pub event_audiences: Vec<String>,
 }
 
 /// How an issuer is asked about its opaque tokens.

@@ -95,6 +95,7 @@ impl Scene {
             realm: "mcp".into(),
             scopes: ScopePolicy::default(),
             policy: Policy::default(),
+            revocations: Arc::new(Revocations::new(clock.clone())),
             cache_ttl: Duration::from_secs(60),
             cache_entries: 1000,
             pre_provisioned: false,

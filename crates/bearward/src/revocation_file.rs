@@ -1,0 +1,158 @@
+//! Watches a file of revocations: JSON Lines, one a line, empty lines and lines that begin with `#` left out.
+//!
+//! It is looked at every second rather than by notices of the file system, which mounted volumes do not give. A file
+//! that cannot be read changes nothing: what was revoked stays revoked.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bearward_guard::Revocations;
+use bearward_guard::revocation::{MOST, Revocation, Source};
+use bearward_observe::{Condition, Probe};
+use bearward_token::Clock;
+use tokio::task::JoinHandle;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Longest file, in bytes.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The watched file. Watching ends when this is dropped.
+pub(crate) struct RevocationFile {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    path: PathBuf,
+    revocations: Arc<Revocations>,
+    /// Why the file as it is now does not count; `None`: it does.
+    failure: Mutex<Option<String>>,
+}
+
+/// What tells one state of a file from another.
+type Stamp = Option<(SystemTime, u64)>;
+
+impl RevocationFile {
+    /// Reads the file and goes on watching it. Must be called within a tokio runtime.
+    pub(crate) fn watch(path: PathBuf, revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
+        let failure = Mutex::new(Some("it has not been read yet".to_owned()));
+        let shared = Arc::new(Shared { path, revocations, failure });
+        let task = tokio::spawn(watch(shared.clone(), clock));
+        Self { shared, task }
+    }
+}
+
+impl Drop for RevocationFile {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Probe for RevocationFile {
+    fn name(&self) -> String {
+        format!("revocations in {}", self.shared.path.display())
+    }
+
+    fn condition(&self) -> Condition {
+        match &*self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Condition::Ready,
+            Some(reason) => Condition::Down { reason: reason.clone() },
+        }
+    }
+}
+
+async fn watch(shared: Arc<Shared>, clock: Arc<dyn Clock>) {
+    let mut read: Option<Stamp> = None;
+    loop {
+        let stamp = stamp(&shared.path).await;
+        if read != Some(stamp) {
+            let outcome = shared.read().await;
+            if let Err(reason) = &outcome {
+                tracing::warn!(file = %shared.path.display(), reason, "revocations not read; those known stay");
+            }
+            *shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
+            read = Some(stamp);
+        }
+        clock.sleep(INTERVAL).await;
+    }
+}
+
+async fn stamp(path: &PathBuf) -> Stamp {
+    let metadata = tokio::fs::metadata(path).await.ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+impl Shared {
+    async fn read(&self) -> Result<(), String> {
+        let length = tokio::fs::metadata(&self.path).await.map_err(|error| error.to_string())?.len();
+        if length > MAX_BYTES {
+            return Err(format!("it is longer than {MAX_BYTES} bytes"));
+        }
+        let text = tokio::fs::read_to_string(&self.path).await.map_err(|error| error.to_string())?;
+        let mut lines = Vec::new();
+        let mut all = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let one: Revocation =
+                serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1))?;
+            all.push(one);
+            lines.push(number + 1);
+        }
+        let place = |at: usize| {
+            lines.get(at).map_or_else(|| format!("more than {MOST}"), |line| format!("line {line}"))
+        };
+        self.revocations.replace(Source::File, &all).map_err(|(at, error)| format!("{}: {error}", place(at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bearward_token::ManualClock;
+
+    use super::*;
+
+    /// Lets the task come to rest after a look.
+    async fn look(clock: &ManualClock) {
+        clock.advance(INTERVAL);
+        for _ in 0..200 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if clock.sleepers() > 0 {
+                break;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    fn ids(revocations: &Revocations) -> Vec<String> {
+        let mut ids: Vec<_> = revocations.list().into_iter().filter_map(|(_, one)| one.jti).collect();
+        ids.sort();
+        ids
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_is_taken_and_a_bad_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revoked.jsonl");
+        let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+        let revocations = Arc::new(Revocations::new(clock.clone()));
+        let file = RevocationFile::watch(path.clone(), revocations.clone(), clock.clone());
+        look(&clock).await;
+        assert!(matches!(file.condition(), Condition::Down { .. }), "what is not there says nothing");
+
+        std::fs::write(&path, "# leaked\n{\"jti\": \"a\"}\n\n{\"jti\": \"b\"}\n").unwrap();
+        look(&clock).await;
+        assert_eq!((ids(&revocations), file.condition()), (vec!["a".into(), "b".into()], Condition::Ready));
+
+        std::fs::write(&path, "{\"jti\": \"c\"}\n{\"jit\": \"typing error\"}\n").unwrap();
+        look(&clock).await;
+        assert_eq!(ids(&revocations), ["a", "b"]);
+        assert!(matches!(file.condition(), Condition::Down { reason } if reason.contains("line 2")));
+
+        std::fs::write(&path, "{\"jti\": \"c\"}\n").unwrap();
+        look(&clock).await;
+        assert_eq!((ids(&revocations), file.condition()), (vec!["c".into()], Condition::Ready));
+    }
+}
