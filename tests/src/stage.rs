@@ -52,6 +52,8 @@ pub struct Plan {
     /// More lines of the guard, each indented by four spaces, and more guards. `ORIGIN`, `ISSUER` and `MCP` stand for
     /// the public listener's origin, the issuer, and the sample server's URL.
     pub guard: String,
+    /// More keys of the server, each behind a comma.
+    pub server: String,
     /// The guard's upstream instead of the sample server, with `provider` if need be; `NOTES` stands for the
     /// notes API's URL.
     pub upstream: Option<String>,
@@ -86,7 +88,7 @@ impl Stage {
         let upstream = plan.upstream.map_or(sample, |upstream| upstream.replace("NOTES", &notes.url()));
         let config = format!(
             "
-server: {{listen: '{listen_at}', admin: '{admin_at}', egress: '{egress_at}', drain: 1s}}
+server: {{listen: '{listen_at}', admin: '{admin_at}', egress: '{egress_at}', drain: 1s{server}}}
 mcp:
   providers:
     - name: notes-api
@@ -102,6 +104,7 @@ guards:
 ",
             notes = notes.url(),
             issuer = issuer.issuer(),
+            server = plan.server,
             guard = plan
                 .guard
                 .replace("ORIGIN", &format!("http://{listen_at}"))

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bearward_console::Console;
+use bearward_gateway::address::TrustedProxies;
 use bearward_gateway::browser::BrowserRules;
 use bearward_gateway::headers::Reserved;
 use bearward_gateway::provider::TenantHeaders;
@@ -181,6 +182,7 @@ impl Builder<'_> {
             ),
             policy: guard.policy.clone(),
             revocations: self.revocations.clone(),
+            limits: guard.limits,
             cache_ttl: guard.cache_ttl,
             cache_entries: guard.cache_entries,
             pre_provisioned: guard.pre_provisioned,
@@ -203,6 +205,7 @@ impl Builder<'_> {
             },
             upstream: guard.upstream.clone(),
             provider: guard.provider.as_ref().and_then(named),
+            proxies: TrustedProxies(server.trusted_proxies.clone()),
             reserved: self.reserved(),
             max_body: guard.max_body,
             stream_grace: guard.stream_grace,

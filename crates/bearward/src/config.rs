@@ -11,6 +11,7 @@ mod expectations;
 mod guards;
 mod issuers;
 mod jwks;
+mod limits;
 mod load;
 mod opaque;
 mod overrides;

@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+use crate::address::TrustedProxies;
 use crate::answer::Asked;
 use crate::body::{self, Body};
 use crate::browser::{self, BrowserRules};
@@ -39,6 +40,8 @@ pub struct Inbound {
     pub upstream: Target,
     /// Whose token they carry; without one they carry none.
     pub provider: Option<Arc<Provider>>,
+    /// Proxies in front of us that tell who calls.
+    pub proxies: TrustedProxies,
     /// Headers that no caller may set.
     pub reserved: Reserved,
     /// Longest body, in bytes.
@@ -86,7 +89,8 @@ impl Inbound {
         let clock = &self.forwarder.clock;
         let received = clock.monotonic();
         let asked = Asked::new(&head.method);
-        let caller = match self.guard.admit(&head.headers, head.uri.query()).await {
+        let address = peer.map(|peer| self.proxies.caller(peer, &head.headers));
+        let caller = match self.guard.admit(&head.headers, head.uri.query(), address).await {
             Ok(caller) => caller,
             Err(refusal) => return asked.refusal(&self.guard, &refusal),
         };
@@ -106,7 +110,7 @@ impl Inbound {
         };
         let cut = Cut::new(&self.guard, &caller);
         let session = SessionUse::of(&head.method, &head.headers);
-        let mut headers = self.headers(&head, peer);
+        let mut headers = self.headers(&head, address);
         if cut.is_some() {
             listing::ask_plainly(&mut headers);
         }

@@ -8,6 +8,7 @@
 //! The one law of the house is kept in [`headers`]: a token that came in never goes out.
 
 pub mod activity;
+pub mod address;
 pub mod answer;
 pub mod body;
 pub mod browser;

@@ -1,5 +1,6 @@
 //! One guarded resource: takes a request's head, lets the caller in or says why not.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::bearer::{Presented, Unverified, presented};
 use crate::cache::Cache;
+use crate::limits::{LimitSettings, Limits};
 use crate::message::Call;
 use crate::metadata::{ProtectedResource, well_known_path, well_known_url};
 use crate::policy::Policy;
@@ -35,6 +37,8 @@ pub struct GuardSettings {
     pub policy: Policy,
     /// What was revoked before its time.
     pub revocations: Arc<Revocations>,
+    /// How much callers may ask.
+    pub limits: LimitSettings,
     /// How long a verified token is remembered; at most 60 s, zero: not at all.
     pub cache_ttl: Duration,
     /// How many verified tokens are remembered.
@@ -49,6 +53,7 @@ pub struct Guard {
     settings: GuardSettings,
     verifier: Verifier,
     cache: Cache,
+    limits: Limits,
     challenger: Challenger,
     metadata: ProtectedResource,
     clock: Arc<dyn Clock>,
@@ -70,6 +75,7 @@ impl Guard {
         Self {
             verifier: Verifier::new(issuers, clock.clone()),
             cache: Cache::new(settings.cache_entries, settings.cache_ttl, clock.clone()),
+            limits: Limits::new(&settings.limits, clock.clone()),
             challenger,
             metadata,
             clock,
@@ -78,13 +84,27 @@ impl Guard {
         }
     }
 
-    /// Judges a request by its head alone. Every request is judged by itself (SPEC RS-9).
+    /// Judges a request by its head alone. Every request is judged by itself (SPEC RS-9). `address` is where it comes
+    /// from, if that is known: one that presents too many bad tokens is not looked at for a while.
     ///
     /// # Errors
     /// The refusal to answer with. It has been counted and logged already.
-    pub async fn admit(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Verified, Refusal> {
+    pub async fn admit(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<Verified, Refusal> {
         let started = self.clock.monotonic();
-        let outcome = self.judge(headers, query).await;
+        let outcome = match address.map_or(Ok(()), |address| self.limits.check_address(address)) {
+            Ok(()) => self.judge(headers, query).await,
+            Err(exceeded) => Err(Refusal::TooMany(exceeded)),
+        };
+        if let (Some(address), Err(Refusal::InvalidToken(_) | Refusal::InvalidRequest(_))) =
+            (address, &outcome)
+        {
+            self.limits.failed(address);
+        }
         match &outcome {
             Ok((verified, cached)) => self.observer.emit(Event::AuthVerified {
                 guard: self.settings.name.clone(),
@@ -162,6 +182,7 @@ impl Guard {
         if self.settings.revocations.is_revoked(&verified) {
             return Err(Refusal::InvalidToken(Rejection::Revoked));
         }
+        self.limits.count(&verified).map_err(Refusal::TooMany)?;
         match self.settings.scopes.missing(&verified.scopes) {
             None => Ok((verified, cached)),
             Some(needed) => Err(Refusal::InsufficientScope { needed }),

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bearward_observe::Rejection;
 use bearward_token::ScopeSet;
+
+use crate::limits::Exceeded;
 use http::{HeaderValue, StatusCode};
 
 /// A refusal: what the caller is told.
@@ -25,6 +27,8 @@ pub enum Refusal {
     },
     /// 403: the token is good, and who it speaks for may not come in whatever else it brings.
     Forbidden(Rejection),
+    /// 429: too many requests, or too many refused tokens from one address.
+    TooMany(Exceeded),
     /// 503: nothing can be said about the token: no key of its issuer is known yet, or the issuer cannot be asked.
     Unavailable {
         /// Which of them.
@@ -49,6 +53,7 @@ impl Refusal {
             Self::NoToken(_) | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
             Self::InsufficientScope { .. } | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -61,6 +66,7 @@ impl Refusal {
             | Self::InvalidToken(reason)
             | Self::Forbidden(reason) => *reason,
             Self::InsufficientScope { .. } => Rejection::Scope,
+            Self::TooMany(_) => Rejection::RateLimited,
             Self::Unavailable { reason, .. } => *reason,
         }
     }
@@ -77,6 +83,7 @@ impl Refusal {
             }
             Self::InsufficientScope { .. } => "The access token lacks a scope that this operation needs",
             Self::Forbidden(_) => "The access token is good, and does not allow its bearer this",
+            Self::TooMany(_) => "Too many requests: slow down and come back later",
             Self::Unavailable { .. } => "Tokens cannot be verified at the moment: try again shortly",
         }
     }
@@ -85,7 +92,7 @@ impl Refusal {
     fn error(&self) -> Option<&'static str> {
         match self {
             // A new token would not help, so nothing asks for one.
-            Self::NoToken(_) | Self::Forbidden(_) | Self::Unavailable { .. } => None,
+            Self::NoToken(_) | Self::Forbidden(_) | Self::TooMany(_) | Self::Unavailable { .. } => None,
             Self::InvalidRequest(_) => Some("invalid_request"),
             Self::InvalidToken(_) => Some("invalid_token"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
@@ -106,7 +113,7 @@ impl Challenger {
 
     /// The `WWW-Authenticate` value for a refusal; `None` where none belongs (503).
     pub fn challenge(&self, refusal: &Refusal) -> Option<HeaderValue> {
-        if matches!(refusal, Refusal::Unavailable { .. }) {
+        if matches!(refusal, Refusal::Unavailable { .. } | Refusal::TooMany(_)) {
             return None;
         }
         let mut text = format!("Bearer realm={}", quoted(&self.realm));

@@ -98,6 +98,7 @@ pub enum Rejection {
     KeysUnavailable,
     Inactive,
     Revoked,
+    RateLimited,
     IntrospectionUnavailable,
     ForeignSession,
     Body,
@@ -133,6 +134,7 @@ impl Rejection {
             Self::Host => "host",
             Self::Inactive => "inactive",
             Self::Revoked => "revoked",
+            Self::RateLimited => "rate_limited",
             Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
             Self::ForeignSession => "foreign_session",
@@ -152,6 +154,7 @@ impl Event {
         match self {
             Self::AuthVerified { .. } => "auth_verified",
             Self::AuthRejected { reason: Rejection::Revoked, .. } => "auth_revoked",
+            Self::AuthRejected { reason: Rejection::RateLimited, .. } => "auth_rate_limited",
             Self::AuthRejected { .. } => "auth_rejected",
             Self::HeaderAttached { .. } => "auth_header_bearer_first",
             Self::TokenStoreHit { .. } => "token_store_hit",

@@ -10,7 +10,7 @@ use super::reader::{Section, Text, did_you_mean};
 use super::settings::{GuardSettings, ProviderSettings};
 use super::tree::Node;
 use super::values::{DURATION, MINUTE, Size, Span, allowed_origins};
-use super::{issuers, rules};
+use super::{issuers, limits, rules};
 
 const SIZE: &str = "write a size such as `4MiB`";
 
@@ -39,9 +39,7 @@ pub(crate) fn read(
 }
 
 fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[String]) -> Option<GuardSettings> {
-    for (later, what) in [("limits", "it does not limit callers"), ("mode", "every guard enforces")] {
-        section.not_yet(later, what);
-    }
+    section.not_yet("mode", "every guard enforces");
     let resource = section.required_text("resource", "https://mcp.example.com/mcp");
     let resource: Option<Resource> = resource.and_then(|text| {
         section.parse(
@@ -96,6 +94,7 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         max_body: section.parsed::<Size>("maxBody", SIZE).map_or(4 * 1024 * 1024, |size| size.0),
         pre_provisioned,
         policy: rules::read(section),
+        limits: limits::read(section),
         stream_grace: section
             .parsed::<Span>("streamGrace", DURATION)
             .map_or(Duration::from_secs(30), |span| span.0),

@@ -1,9 +1,11 @@
 //! The `server` section: listeners.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::reader::{Problems, Section};
+use ipnet::IpNet;
+
+use super::reader::{Problems, Section, Text};
 use super::settings::{ListenAddress, ServerSettings};
 use super::tree::{Kind, Node, Place};
 use super::values::{Size, Span, allowed_origins};
@@ -39,6 +41,7 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
             .map(|host| host.text.to_owned())
             .collect(),
         allowed_origins: allowed_origins(&section),
+        trusted_proxies: trusted_proxies(&section),
         max_header: max_header(&section),
         max_connections: count(&section, "maxConnections", "connections", 1_000_000),
         drain: section
@@ -87,6 +90,19 @@ fn count(section: &Section<'_>, name: &'static str, of_what: &str, most: usize) 
     let at = section.text(name).map_or(section.at(), |text| text.at);
     section.error(at, format!("`{}` cannot be {count}", section.path_of(name)), help);
     None
+}
+
+/// Networks or single addresses.
+fn trusted_proxies(section: &Section<'_>) -> Vec<IpNet> {
+    let help = "write networks or addresses of proxies, such as `10.0.0.0/8` or `127.0.0.1`";
+    let read = |text: Text<'_>| {
+        let network = text.text.parse::<IpNet>().or_else(|_| text.text.parse::<IpAddr>().map(IpNet::from));
+        if network.is_err() {
+            section.error(text.at, format!("`{}` is no network", text.text), help);
+        }
+        network.ok()
+    };
+    section.some_texts("trustedProxies", help).unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
 fn max_header(section: &Section<'_>) -> usize {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bearward_gateway::target::Target;
 use bearward_guard::keys::Algorithm;
-use bearward_guard::{Expectations, Policy};
+use bearward_guard::{Expectations, LimitSettings, Policy};
 use bearward_issuer::ClientAuth;
 use bearward_secrets::SecretRef;
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
+use ipnet::IpNet;
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -82,6 +83,8 @@ pub struct ServerSettings {
     pub allowed_hosts: Vec<String>,
     /// Origins of web pages that may call any guard.
     pub allowed_origins: Vec<String>,
+    /// Proxies in front that tell who calls.
+    pub trusted_proxies: Vec<IpNet>,
     /// Longest request head, in bytes.
     pub max_header: usize,
     /// Most connections at once to one listener; absent: what the process's open files allow.
@@ -128,6 +131,8 @@ pub struct GuardSettings {
     pub max_body: usize,
     /// What single calls need.
     pub policy: Policy,
+    /// How much callers may ask.
+    pub limits: LimitSettings,
     /// Publishes no authorization server (SPEC RS-2).
     pub pre_provisioned: bool,
     /// How long an event stream outlives its token.

@@ -95,6 +95,7 @@ impl Scene {
             realm: "mcp".into(),
             scopes: ScopePolicy::default(),
             policy: Policy::default(),
+            limits: LimitSettings::default(),
             revocations: Arc::new(Revocations::new(clock.clone())),
             cache_ttl: Duration::from_secs(60),
             cache_entries: 1000,
@@ -125,7 +126,7 @@ impl Scene {
     async fn present(&self, token: &str) -> Result<Verified, Refusal> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
-        self.guard.admit(&headers, None).await
+        self.guard.admit(&headers, None, None).await
     }
 
     async fn refusal(&self, token: &str) -> Refusal {
@@ -239,12 +240,12 @@ async fn each_refusal_has_its_status_and_its_challenge() {
     let needs =
         ScopePolicy::new("mcp notes offline_access".parse().unwrap(), Default::default(), Default::default());
     let scene = Scene::with(|settings| settings.scopes = needs, true).await;
-    let none = scene.guard.admit(&HeaderMap::new(), None).await.unwrap_err();
-    let in_query = scene.guard.admit(&HeaderMap::new(), Some("access_token=x")).await.unwrap_err();
+    let none = scene.guard.admit(&HeaderMap::new(), None, None).await.unwrap_err();
+    let in_query = scene.guard.admit(&HeaderMap::new(), Some("access_token=x"), None).await.unwrap_err();
     let mut two = HeaderMap::new();
     two.append(AUTHORIZATION, "Bearer a".parse().unwrap());
     two.append(AUTHORIZATION, "Bearer b".parse().unwrap());
-    let two = scene.guard.admit(&two, None).await.unwrap_err();
+    let two = scene.guard.admit(&two, None, None).await.unwrap_err();
     let expired = scene.refusal(&scene.token().claim("exp", 1).build()).await;
     let scope = scene.refusal(&scene.token().scope("mcp").build()).await;
     let mut shown = String::new();

@@ -11,7 +11,7 @@ fn answer(status: u16, body: &str) -> Fetched {
     }
 }
 
-fn rfc(status: u16, body: Value) -> Result<Described, DescribeError> {
+fn rfc(status: u16, body: &Value) -> Result<Described, DescribeError> {
     described(&answer(status, &body.to_string()), "https://idp.example")
 }
 
@@ -26,15 +26,15 @@ fn active(result: Result<Described, DescribeError>) -> Value {
 #[test]
 fn a_live_token_is_described_and_anything_doubtful_is_not_live() {
     let good = json!({"active": true, "sub": "alice", "scope": "a", "exp": 1, "token_type": "bearer", "iss": "https://idp.example"});
-    assert_eq!(active(rfc(200, good))["sub"], "alice");
-    assert_eq!(active(rfc(200, json!({"active": true, "client_id": "c"})))["sub"], "c");
+    assert_eq!(active(rfc(200, &good))["sub"], "alice");
+    assert_eq!(active(rfc(200, &json!({"active": true, "client_id": "c"})))["sub"], "c");
     for dead in [
         json!({"active": false, "sub": "alice"}),
         json!({"active": true, "sub": "a", "iss": "https://other.example"}),
         json!({"active": true, "sub": "a", "token_type": "DPoP"}),
         json!({"active": true, "sub": "a", "cnf": {"jkt": "x"}}),
     ] {
-        assert_eq!(rfc(200, dead.clone()), Ok(Described::Inactive), "{dead}");
+        assert_eq!(rfc(200, &dead), Ok(Described::Inactive), "{dead}");
     }
 }
 
@@ -47,10 +47,10 @@ fn an_answer_that_says_nothing_is_a_failure_and_no_refusal() {
         (401, json!({})),
         (500, json!({"active": true})),
     ] {
-        assert!(rfc(status, body.clone()).is_err(), "{status} {body}");
+        assert!(rfc(status, &body).is_err(), "{status} {body}");
     }
     assert!(described(&answer(200, "<html>"), "x").is_err());
-    assert!(rfc(401, json!({})).unwrap_err().to_string().contains("credential"));
+    assert!(rfc(401, &json!({})).unwrap_err().to_string().contains("credential"));
 }
 
 #[test]

@@ -1,0 +1,215 @@
+//! How much a caller may ask: per subject, per client, per guard, and how often an address may be wrong.
+//!
+//! By the generic cell rate algorithm (`governor`), one state a caller. The states are bounded: the one that was used
+//! longest ago is forgotten first, which at worst lets a caller begin anew.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bearward_observe::Rejection;
+use bearward_token::{Clock, Principal};
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use moka::policy::EvictionPolicy;
+
+/// Most callers, clients or addresses whose rates are remembered, each.
+const MOST_STATES: u64 = 100_000;
+
+/// So much, in so long, and so much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many requests.
+    pub count: NonZeroU32,
+    /// In how long.
+    pub per: Duration,
+    /// How many at once, after a rest.
+    pub burst: NonZeroU32,
+}
+
+/// The limits of one guard; `None`: no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// For each subject of each issuer.
+    pub per_subject: Option<Rate>,
+    /// For each client of each issuer.
+    pub per_client: Option<Rate>,
+    /// For all callers together.
+    pub per_guard: Option<Rate>,
+    /// For each address: how many refused tokens. Further requests from there are not looked at.
+    pub failures_per_address: Option<Rate>,
+}
+
+/// A limit that is exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Which one: `subject`, `client`, `guard` or `address`.
+    pub policy: &'static str,
+    /// The limit.
+    pub rate: Rate,
+    /// When to come back.
+    pub retry_after: Duration,
+}
+
+/// Keeps one guard's limits.
+pub struct Limits {
+    subjects: Option<Keyed>,
+    clients: Option<Keyed>,
+    all: Option<(Rate, Limiter)>,
+    addresses: Option<Keyed>,
+    /// Addresses that were wrong too often, until when on the monotonic clock.
+    blocked: moka::sync::Cache<Key, Duration>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Who is limited: an issuer and a name of its, or an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Named(Arc<str>, Arc<str>),
+    Address(IpAddr),
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, ByClock, NoOpMiddleware<Duration>>;
+
+/// A limiter for each key.
+struct Keyed {
+    policy: &'static str,
+    rate: Rate,
+    states: moka::sync::Cache<Key, Arc<Limiter>>,
+    clock: ByClock,
+}
+
+/// The house's clock, as `governor` wants it.
+#[derive(Clone)]
+struct ByClock(Arc<dyn Clock>);
+
+impl GovernorClock for ByClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.monotonic()
+    }
+}
+
+impl Limits {
+    /// Keeps these.
+    pub fn new(settings: &LimitSettings, clock: Arc<dyn Clock>) -> Self {
+        let keyed = |policy, rate: Option<Rate>| rate.map(|rate| Keyed::new(policy, rate, clock.clone()));
+        let all = settings.per_guard.map(|rate| (rate, rate.limiter(ByClock(clock.clone()))));
+        Self {
+            subjects: keyed("subject", settings.per_subject),
+            clients: keyed("client", settings.per_client),
+            all,
+            addresses: keyed("address", settings.failures_per_address),
+            blocked: states(),
+            clock,
+        }
+    }
+
+    /// Counts a request of an admitted caller.
+    ///
+    /// # Errors
+    /// The first limit that is exceeded.
+    pub fn count(&self, caller: &Principal) -> Result<(), Exceeded> {
+        let named = |name: &Arc<str>| Key::Named(caller.issuer.as_str().into(), name.clone());
+        if let Some(subjects) = &self.subjects {
+            subjects.count(named(&caller.subject))?;
+        }
+        if let (Some(clients), Some(client)) = (&self.clients, &caller.client) {
+            clients.count(named(client))?;
+        }
+        match &self.all {
+            Some((rate, all)) => all.check().map_err(|wait| Exceeded {
+                policy: "guard",
+                rate: *rate,
+                retry_after: wait.wait_time_from(self.clock.monotonic()),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an address was wrong too often.
+    ///
+    /// # Errors
+    /// How long it has to wait.
+    pub fn check_address(&self, address: IpAddr) -> Result<(), Exceeded> {
+        let Some(addresses) = &self.addresses else { return Ok(()) };
+        let left =
+            self.blocked.get(&by_network(address)).unwrap_or_default().saturating_sub(self.clock.monotonic());
+        if left.is_zero() {
+            return Ok(());
+        }
+        Err(Exceeded { policy: addresses.policy, rate: addresses.rate, retry_after: left })
+    }
+
+    /// Counts a refused token from an address.
+    pub fn failed(&self, address: IpAddr) {
+        let Some(addresses) = &self.addresses else { return };
+        let key = by_network(address);
+        if let Err(exceeded) = addresses.count(key.clone()) {
+            self.blocked.insert(key, self.clock.monotonic() + exceeded.retry_after);
+        }
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Limits")
+    }
+}
+
+impl Rate {
+    /// `count` in `per`, and as many at once.
+    pub fn new(count: NonZeroU32, per: Duration) -> Self {
+        Self { count, per, burst: count }
+    }
+
+    fn limiter(self, clock: ByClock) -> Limiter {
+        let interval = self.per / self.count.get();
+        // A rate beyond one a nanosecond is none; the shortest interval stands for it.
+        let quota = Quota::with_period(interval.max(Duration::from_nanos(1)));
+        let quota = quota.unwrap_or_else(|| Quota::per_second(self.count)).allow_burst(self.burst);
+        RateLimiter::direct_with_clock(quota, clock)
+    }
+}
+
+impl Exceeded {
+    /// The reason for events.
+    pub fn rejection(&self) -> Rejection {
+        Rejection::RateLimited
+    }
+}
+
+impl Keyed {
+    fn new(policy: &'static str, rate: Rate, clock: Arc<dyn Clock>) -> Self {
+        Self { policy, rate, states: states(), clock: ByClock(clock) }
+    }
+
+    fn count(&self, key: Key) -> Result<(), Exceeded> {
+        let limiter = self.states.get_with(key, || Arc::new(self.rate.limiter(self.clock.clone())));
+        limiter.check().map_err(|wait| Exceeded {
+            policy: self.policy,
+            rate: self.rate,
+            retry_after: wait.wait_time_from(self.clock.now()),
+        })
+    }
+}
+
+fn states<V: Clone + Send + Sync + 'static>() -> moka::sync::Cache<Key, V> {
+    moka::sync::Cache::builder().max_capacity(MOST_STATES).eviction_policy(EvictionPolicy::lru()).build()
+}
+
+/// An IPv6 address counts with its /64, which is one household's or machine's.
+fn by_network(address: IpAddr) -> Key {
+    Key::Address(match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    })
+}
+
+#[cfg(test)]
+mod tests;
