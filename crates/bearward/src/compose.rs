@@ -183,6 +183,7 @@ impl Builder<'_> {
             policy: guard.policy.clone(),
             revocations: self.revocations.clone(),
             limits: guard.limits,
+            mode: guard.mode,
             cache_ttl: guard.cache_ttl,
             cache_entries: guard.cache_entries,
             pre_provisioned: guard.pre_provisioned,

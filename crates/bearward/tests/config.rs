@@ -143,3 +143,24 @@ fn an_open_sidecar_must_be_asked_for_in_so_many_words() {
     let socket = format!("{GOOD}server: {{egress: 'unix:/run/bearward.sock'}}");
     assert!(parse("x", &socket, environment(&[])).is_ok());
 }
+
+#[test]
+fn a_guard_that_does_not_enforce_is_warned_of_and_never_lends_a_providers_token() {
+    let with = |mode: &str| GOOD.replace("    issuers:", &format!("    mode: {mode}\n    issuers:"));
+    for mode in ["off", "observe", "0%", "25%"] {
+        let loaded = parse("x", &with(mode), environment(&[])).unwrap();
+        assert_eq!(loaded.warnings.len(), 1, "{mode}");
+    }
+    for mode in ["enforce", "100%"] {
+        assert!(parse("x", &with(mode), environment(&[])).unwrap().warnings.is_empty(), "{mode}");
+    }
+    for mode in ["on", "101%", "-1%", "%"] {
+        assert!(report(&with(mode), &[]).contains("is not a mode"), "{mode}");
+    }
+    let provider = "
+mcp: {providers: [{name: a, url: 'https://a.example', auth: {grant: client_credentials, authority: 'https://idp.example.com', clientId: a, clientSecret: {env: S}}}]}
+guards:
+  - {resource: 'https://mcp.example.com/mcp', upstream: {url: 'https://a.example/mcp', provider: a}, mode: observe, issuers: [{issuer: 'https://idp.example.com'}]}
+";
+    assert!(report(provider, &[]).contains("would lend the provider's token"));
+}

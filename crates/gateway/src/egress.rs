@@ -109,7 +109,7 @@ impl Egress {
             // Known lengths stay known: some APIs refuse chunked uploads.
             outgoing.insert(CONTENT_LENGTH, length.into());
         }
-        Ok(Outgoing { method: head.method, uri, headers: outgoing, payload })
+        Ok(Outgoing { method: head.method, uri, headers: outgoing, payload, is_see_through: false })
     }
 
     fn unknown_provider(&self) -> String {

@@ -32,6 +32,8 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// The body.
     pub payload: Payload,
+    /// The upstream verifies its callers by itself: a 401 is its word to them.
+    pub is_see_through: bool,
 }
 
 /// A body that leaves.
@@ -75,7 +77,8 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Sends a request, with the provider's token if there is a provider.
+    /// Sends a request, with the provider's token if there is a provider. A request that carries the caller's own
+    /// credential already gets the upstream's own answer to it.
     ///
     /// # Errors
     /// As [`ForwardError`] says. A token is got before a byte is sent.
@@ -88,7 +91,11 @@ impl Forwarder {
         let Some(provider) = provider else {
             let origin = origin(&outgoing.uri);
             let limit = outgoing.limit();
+            let is_callers_own = outgoing.is_see_through;
             let answer = self.upstream.send(outgoing.into_request(), limit).await?;
+            if is_callers_own {
+                return Ok(answer);
+            }
             return refuse_challenge(answer, None, origin);
         };
         let token =
@@ -148,6 +155,7 @@ impl Outgoing {
             uri: self.uri.clone(),
             headers: self.headers.clone(),
             payload: Payload::Collected(bytes.clone()),
+            is_see_through: self.is_see_through,
         })
     }
 

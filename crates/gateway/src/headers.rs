@@ -74,6 +74,11 @@ pub fn clean_response(headers: &mut HeaderMap) {
     headers.remove(WWW_AUTHENTICATE);
 }
 
+/// The same for an upstream that speaks to the caller itself: only what belongs to the hop goes.
+pub fn clean_hop(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+}
+
 /// Says on whose behalf a request comes.
 pub fn set_forwarded(
     headers: &mut HeaderMap,

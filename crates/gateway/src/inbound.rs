@@ -9,8 +9,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_guard::{Guard, Verified, agreement, message};
+use bearward_guard::{Guard, Mode, Refusal, Refused, Verified, agreement, message};
 use bearward_observe::{Event, Rejection};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -66,7 +67,7 @@ impl Inbound {
     ) -> Response<Body> {
         let (head, incoming) = request.into_parts();
         if let Err(reason) = self.browser.check(&head.uri, &head.headers) {
-            self.guard.rejected(reason);
+            self.guard.rejected(reason, true);
             let asked = Asked::new(&head.method);
             return asked.error(StatusCode::FORBIDDEN, "This origin or host is not allowed here");
         }
@@ -86,41 +87,47 @@ impl Inbound {
         rest: &str,
         peer: Option<IpAddr>,
     ) -> Response<Body> {
-        let clock = &self.forwarder.clock;
-        let received = clock.monotonic();
+        let received = self.forwarder.clock.monotonic();
         let asked = Asked::new(&head.method);
         let address = peer.map(|peer| self.proxies.caller(peer, &head.headers));
-        let caller = match self.guard.admit(&head.headers, head.uri.query(), address).await {
+        let caller = match self.identify(&head, address).await {
             Ok(caller) => caller,
             Err(refusal) => return asked.refusal(&self.guard, &refusal),
         };
-        if !self.sessions.allows(&head.headers, &caller) {
-            self.guard.rejected(Rejection::ForeignSession);
-            return asked.error(StatusCode::NOT_FOUND, "Session not found");
+        if let Some(caller) = &caller
+            && !self.sessions.allows(&head.headers, caller)
+        {
+            let is_enforced = self.guard.enforces_for(caller);
+            self.guard.rejected(Rejection::ForeignSession, is_enforced);
+            if is_enforced {
+                return asked.error(StatusCode::NOT_FOUND, "Session not found");
+            }
         }
         let bytes = match body::collect(incoming, self.max_body).await {
             Ok(bytes) => bytes,
             Err(error) => return asked.bad_body(error),
         };
-        if let Err(refused) = self.judge_calls(&asked, &head, &bytes, &caller) {
+        if let Some(caller) = &caller
+            && let Err(refused) = self.judge_calls(&asked, &head, &bytes, caller)
+        {
             return *refused;
         }
         let Ok(uri) = self.upstream.join(rest, head.uri.query()) else {
             return asked.with_body(&bytes).error(StatusCode::BAD_REQUEST, "The request path is not allowed");
         };
-        let cut = Cut::new(&self.guard, &caller);
+        let cut = caller.as_ref().and_then(|caller| Cut::new(&self.guard, caller));
         let session = SessionUse::of(&head.method, &head.headers);
         let mut headers = self.headers(&head, address);
         if cut.is_some() {
             listing::ask_plainly(&mut headers);
         }
-        let outgoing =
-            Outgoing { method: head.method, uri, headers, payload: Payload::Collected(bytes.clone()) };
-
-        let handed_over = clock.monotonic();
-        match self.forwarder.forward(outgoing, self.provider.as_deref(), Some(&caller)).await {
+        let is_see_through = self.is_see_through();
+        let payload = Payload::Collected(bytes.clone());
+        let outgoing = Outgoing { method: head.method, uri, headers, payload, is_see_through };
+        let before = self.forwarder.clock.monotonic().saturating_sub(received);
+        match self.forwarder.forward(outgoing, self.provider.as_deref(), caller.as_deref()).await {
             Ok(answer) => {
-                let answer = self.pass_back(answer, &caller, &session, handed_over.saturating_sub(received));
+                let answer = self.pass_back(answer, caller.as_ref(), &session, before);
                 self.cut(answer, cut, &asked).await
             }
             Err(error) => {
@@ -128,6 +135,18 @@ impl Inbound {
                 tracing::warn!(guard = %self.guard.settings().name, %error, cause, "no usable answer from behind");
                 asked.with_body(&bytes).failure(&error)
             }
+        }
+    }
+
+    /// Who calls; `None` where the guard is off, or only observes somebody that it would refuse.
+    async fn identify(&self, head: &Parts, address: Option<IpAddr>) -> Result<Option<Verified>, Refusal> {
+        if self.guard.settings().mode == Mode::Off {
+            return Ok(None);
+        }
+        match self.guard.admit(&head.headers, head.uri.query(), address).await {
+            Ok(caller) => Ok(Some(caller)),
+            Err(Refused { refusal, is_enforced: true }) => Err(refusal),
+            Err(Refused { is_enforced: false, .. }) => Ok(None),
         }
     }
 
@@ -142,9 +161,10 @@ impl Inbound {
         if self.guard.settings().policy.is_empty() || head.method != Method::POST {
             return Ok(());
         }
+        let is_enforced = self.guard.enforces_for(caller);
         let refuse = |reason, answer: Response<Body>| {
-            self.guard.rejected(reason);
-            Err(Box::new(answer))
+            self.guard.rejected(reason, is_enforced);
+            if is_enforced { Err(Box::new(answer)) } else { Ok(()) }
         };
         let calls = match message::read(body) {
             Ok(calls) => calls,
@@ -154,7 +174,12 @@ impl Inbound {
         if agreement::check(&head.headers, &calls).is_err() {
             return refuse(Rejection::HeaderMismatch, asked.disagreement());
         }
-        self.guard.authorize(caller, &calls).map_err(|refusal| Box::new(asked.refusal(&self.guard, &refusal)))
+        match self.guard.authorize(caller, &calls) {
+            Err(Refused { refusal, is_enforced: true }) => {
+                Err(Box::new(asked.refusal(&self.guard, &refusal)))
+            }
+            Ok(()) | Err(Refused { is_enforced: false, .. }) => Ok(()),
+        }
     }
 
     async fn cut(&self, answer: Response<Body>, cut: Option<Cut>, asked: &Asked) -> Response<Body> {
@@ -172,26 +197,32 @@ impl Inbound {
     fn pass_back(
         &self,
         answer: Response<Incoming>,
-        caller: &Verified,
+        caller: Option<&Verified>,
         session: &SessionUse,
         overhead: Duration,
     ) -> Response<Body> {
-        let answered = self.forwarder.clock.monotonic();
+        let clock = &*self.forwarder.clock;
+        let answered = clock.monotonic();
         let (mut head, incoming) = answer.into_parts();
-        headers::clean_response(&mut head.headers);
+        if self.is_see_through() {
+            headers::clean_hop(&mut head.headers);
+        } else {
+            headers::clean_response(&mut head.headers);
+        }
         cors::forget(&mut head.headers);
         location::rewrite(&mut head.headers, &self.upstream, self.guard.settings().resource.as_str());
-        if head.status.is_success() {
-            match session {
-                SessionUse::Ends(id) => self.sessions.closed(id),
-                SessionUse::None => self.sessions.opened(&head.headers, caller),
-                SessionUse::Continues => {}
+        let mut body = body::streamed(incoming);
+        if let Some(caller) = caller {
+            if head.status.is_success() {
+                match session {
+                    SessionUse::Ends(id) => self.sessions.closed(id),
+                    SessionUse::None => self.sessions.opened(&head.headers, caller),
+                    SessionUse::Continues => {}
+                }
             }
+            let revocations = &self.guard.settings().revocations;
+            body = until_expiry(body, &head.headers, caller, self.stream_grace, clock, revocations);
         }
-        let clock = &*self.forwarder.clock;
-        let revocations = &self.guard.settings().revocations;
-        let body = body::streamed(incoming);
-        let body = until_expiry(body, &head.headers, caller, self.stream_grace, clock, revocations);
         self.forwarder.observer.emit(Event::Proxied {
             guard: self.guard.settings().name.clone(),
             overhead: overhead + clock.monotonic().saturating_sub(answered),
@@ -199,12 +230,23 @@ impl Inbound {
         Response::from_parts(head, body)
     }
 
+    /// While a guard does not refuse everybody it should, the server behind must go on verifying by itself: its callers'
+    /// credentials and its own challenges pass, as they did before there was a guard. It is the resource that the tokens
+    /// were issued for.
+    fn is_see_through(&self) -> bool {
+        self.guard.settings().mode != Mode::default() && self.provider.is_none()
+    }
+
     fn headers(&self, head: &Parts, peer: Option<IpAddr>) -> HeaderMap {
         let host =
             browser::named_host(&head.uri, &head.headers).and_then(|host| HeaderValue::try_from(host).ok());
         let mut outgoing = head.headers.clone();
+        let credential = head.headers.get(AUTHORIZATION).filter(|_| self.is_see_through());
         headers::clean_request(&mut outgoing, &self.reserved);
         headers::remove_ambiguous(&mut outgoing);
+        if let Some(credential) = credential {
+            outgoing.insert(AUTHORIZATION, credential.clone());
+        }
         headers::set_forwarded(&mut outgoing, peer, host.as_ref(), self.proto);
         outgoing
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bearward_observe::{Event, Observer, Rejection};
 use bearward_token::{Clock, Principal, Resource};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
 use crate::bearer::{Presented, Unverified, presented};
@@ -13,8 +14,9 @@ use crate::cache::Cache;
 use crate::limits::{LimitSettings, Limits};
 use crate::message::Call;
 use crate::metadata::{ProtectedResource, well_known_path, well_known_url};
+use crate::mode::Mode;
 use crate::policy::Policy;
-use crate::refusal::{Challenger, Refusal};
+use crate::refusal::{Challenger, Refusal, Refused};
 use crate::revocation::Revocations;
 use crate::scopes::ScopePolicy;
 use crate::verify::{TrustedIssuer, Verified, Verifier};
@@ -39,6 +41,8 @@ pub struct GuardSettings {
     pub revocations: Arc<Revocations>,
     /// How much callers may ask.
     pub limits: LimitSettings,
+    /// Whether it refuses at all, and whom.
+    pub mode: Mode,
     /// How long a verified token is remembered; at most 60 s, zero: not at all.
     pub cache_ttl: Duration,
     /// How many verified tokens are remembered.
@@ -94,7 +98,7 @@ impl Guard {
         headers: &HeaderMap,
         query: Option<&str>,
         address: Option<IpAddr>,
-    ) -> Result<Verified, Refusal> {
+    ) -> Result<Verified, Refused> {
         let started = self.clock.monotonic();
         let outcome = match address.map_or(Ok(()), |address| self.limits.check_address(address)) {
             Ok(()) => self.judge(headers, query).await,
@@ -105,29 +109,42 @@ impl Guard {
         {
             self.limits.failed(address);
         }
-        match &outcome {
-            Ok((verified, cached)) => self.observer.emit(Event::AuthVerified {
-                guard: self.settings.name.clone(),
-                subject: verified.subject.clone(),
-                client: verified.client.clone(),
-                cached: *cached,
-                took: self.clock.monotonic().saturating_sub(started),
-            }),
-            Err(refusal) => self.rejected(refusal.rejection()),
+        match outcome {
+            Ok((verified, cached)) => {
+                self.observer.emit(Event::AuthVerified {
+                    guard: self.settings.name.clone(),
+                    subject: verified.subject.clone(),
+                    client: verified.client.clone(),
+                    cached,
+                    took: self.clock.monotonic().saturating_sub(started),
+                });
+                Ok(verified)
+            }
+            Err(refusal) => {
+                let is_enforced =
+                    self.settings.mode.enforces(self.settings.resource.as_str(), &nameless(headers, address));
+                Err(self.refused(refusal, is_enforced))
+            }
         }
-        outcome.map(|(verified, _)| verified)
     }
 
     /// Judges what an admitted caller asks for.
     ///
     /// # Errors
     /// The refusal to answer with. It has been counted and logged already.
-    pub fn authorize(&self, caller: &Principal, calls: &[Call]) -> Result<(), Refusal> {
-        let outcome = self.permits(caller, calls);
-        if let Err(refusal) = &outcome {
-            self.rejected(refusal.rejection());
-        }
-        outcome
+    pub fn authorize(&self, caller: &Principal, calls: &[Call]) -> Result<(), Refused> {
+        self.permits(caller, calls).map_err(|refusal| self.refused(refusal, self.enforces_for(caller)))
+    }
+
+    /// Whether refusals count for an admitted caller.
+    pub fn enforces_for(&self, caller: &Principal) -> bool {
+        let name = format!("{}:{}{}", caller.issuer.as_str().len(), caller.issuer.as_str(), caller.subject);
+        self.settings.mode.enforces(self.settings.resource.as_str(), &name)
+    }
+
+    fn refused(&self, refusal: Refusal, is_enforced: bool) -> Refused {
+        self.rejected(refusal.rejection(), is_enforced);
+        Refused { refusal, is_enforced }
     }
 
     /// Whether a caller could make a call, without counting anything.
@@ -140,8 +157,8 @@ impl Guard {
     }
 
     /// Counts and logs a refusal that was decided around the guard: a foreign origin, a foreign session.
-    pub fn rejected(&self, reason: Rejection) {
-        self.observer.emit(Event::AuthRejected { guard: self.settings.name.clone(), reason });
+    pub fn rejected(&self, reason: Rejection, is_enforced: bool) {
+        self.observer.emit(Event::AuthRejected { guard: self.settings.name.clone(), reason, is_enforced });
     }
 
     /// The `WWW-Authenticate` value for a refusal.
@@ -202,6 +219,14 @@ impl Guard {
             Err(Rejection::Subject) => Err(Refusal::Forbidden(Rejection::Subject)),
             Err(reason) => Err(Refusal::InvalidToken(reason)),
         }
+    }
+}
+
+/// Who a caller is while nobody knows: what it presents, else where it comes from.
+fn nameless(headers: &HeaderMap, address: Option<IpAddr>) -> String {
+    match headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+        Some(presented) => presented.to_owned(),
+        None => address.map(|address| address.to_string()).unwrap_or_default(),
     }
 }
 

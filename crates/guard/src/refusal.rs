@@ -38,6 +38,15 @@ pub enum Refusal {
     },
 }
 
+/// A refusal, and whether it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What the caller is told, or would be.
+    pub refusal: Refusal,
+    /// False where the guard only observes this caller: the request goes on.
+    pub is_enforced: bool,
+}
+
 /// What a challenge says about the guard. Built once per guard.
 #[derive(Debug, Clone)]
 pub struct Challenger {

@@ -29,6 +29,8 @@ pub enum Event {
         guard: Arc<str>,
         /// Why.
         reason: Rejection,
+        /// False where the guard only observes: the request went on.
+        is_enforced: bool,
     },
     /// A token was attached to a request that left.
     HeaderAttached {
@@ -172,8 +174,11 @@ impl Event {
             Self::AuthVerified { guard, subject, client, cached, took } => tracing::debug!(
                 event, %guard, %subject, client = client.as_deref(), cached, took_us = micros(*took), "caller verified"
             ),
-            Self::AuthRejected { guard, reason } => {
+            Self::AuthRejected { guard, reason, is_enforced: true } => {
                 tracing::info!(event, %guard, reason = reason.as_str(), "caller refused");
+            }
+            Self::AuthRejected { guard, reason, is_enforced: false } => {
+                tracing::info!(event, %guard, reason = reason.as_str(), enforced = false, "caller would be refused");
             }
             Self::TokenFetched { provider, failure: None, took, lifetime } => tracing::info!(
                 event, %provider, took_ms = micros(*took) / 1000, lifetime_s = lifetime.map(|l| l.as_secs()), "token fetched"

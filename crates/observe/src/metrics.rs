@@ -29,6 +29,7 @@ pub struct Metrics {
     retry_401: Family<ByProvider, Counter>,
     retry_success: Family<ByProvider, Counter>,
     requests: Family<GuardOutcome, Counter>,
+    observed: Family<GuardOutcome, Counter>,
     fetches: Family<ProviderOutcome, Counter>,
     fetch_seconds: Histogram,
     verify_seconds: Histogram,
@@ -84,6 +85,11 @@ impl Metrics {
                 "Repeated requests that then succeeded",
             ),
             requests: counter(&mut registry, "auth_requests", "Requests at a guard by outcome"),
+            observed: counter(
+                &mut registry,
+                "auth_observed",
+                "Requests that a guard let through and would refuse if it enforced, by reason",
+            ),
             fetches: counter(
                 &mut registry,
                 "token_fetch",
@@ -120,8 +126,11 @@ impl Metrics {
                 self.requests.get_or_create(&guard_outcome(guard, "accepted")).inc();
                 self.verify_seconds.observe(took.as_secs_f64());
             }
-            Event::AuthRejected { guard, reason } => {
+            Event::AuthRejected { guard, reason, is_enforced: true } => {
                 self.requests.get_or_create(&guard_outcome(guard, reason.as_str())).inc();
+            }
+            Event::AuthRejected { guard, reason, is_enforced: false } => {
+                self.observed.get_or_create(&guard_outcome(guard, reason.as_str())).inc();
             }
             Event::HeaderAttached { provider } => {
                 self.header_bearer.get_or_create(&by(provider)).inc();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use bearward_gateway::target::Target;
+use bearward_guard::Mode;
 use bearward_token::{Resource, Scope, ScopeSet};
 
 use super::reader::{Section, Text, did_you_mean};
@@ -39,7 +40,6 @@ pub(crate) fn read(
 }
 
 fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[String]) -> Option<GuardSettings> {
-    section.not_yet("mode", "every guard enforces");
     let resource = section.required_text("resource", "https://mcp.example.com/mcp");
     let resource: Option<Resource> = resource.and_then(|text| {
         section.parse(
@@ -81,6 +81,7 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         );
     }
     // All of it is read before anything missing ends the reading: what is not read counts as unknown.
+    let mode = mode(section, provider.is_some());
     Some(GuardSettings {
         realm: section.text("realm").map_or_else(|| "mcp".into(), |text| text.text.to_owned()),
         provider,
@@ -95,12 +96,40 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         pre_provisioned,
         policy: rules::read(section),
         limits: limits::read(section),
+        mode,
         stream_grace: section
             .parsed::<Span>("streamGrace", DURATION)
             .map_or(Duration::from_secs(30), |span| span.0),
         resource: resource?,
         upstream: upstream?,
     })
+}
+
+/// `off`, `observe`, `enforce`, or a share of callers for whom it enforces: `25%`.
+fn mode(section: &Section<'_>, has_provider: bool) -> Mode {
+    let Some(text) = section.text("mode") else { return Mode::default() };
+    let percent = text.text.strip_suffix('%').and_then(|percent| percent.trim().parse().ok());
+    let mode = match (text.text, percent) {
+        // To YAML an unquoted `off` is `false`.
+        ("off" | "false", _) => Mode::Off,
+        ("observe", _) => Mode::OBSERVE,
+        ("enforce", _) => Mode::default(),
+        (_, Some(percent @ 0..=100)) => Mode::Enforce { percent },
+        (other, _) => {
+            let help = "write `enforce` (the default), `observe`, `off`, or a share of callers such as `25%`";
+            section.error(text.at, format!("`{other}` is not a mode"), help);
+            Mode::default()
+        }
+    };
+    if mode != Mode::default() && has_provider {
+        let message = "a guard that does not refuse everybody would lend the provider's token to anybody";
+        section.error(text.at, message, "use `mode: enforce`, or an upstream without `provider`");
+    } else if mode != Mode::default() {
+        let message = "this guard lets callers through that it would refuse";
+        let help = "right while the server behind still verifies tokens by itself; they are passed on to it";
+        section.warn(text.at, message, help);
+    }
+    mode
 }
 
 fn read_upstream(section: &Section<'_>, providers: &[ProviderSettings]) -> (Option<Target>, Option<String>) {

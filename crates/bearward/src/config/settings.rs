@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bearward_gateway::target::Target;
 use bearward_guard::keys::Algorithm;
-use bearward_guard::{Expectations, LimitSettings, Policy};
+use bearward_guard::{Expectations, LimitSettings, Mode, Policy};
 use bearward_issuer::ClientAuth;
 use bearward_secrets::SecretRef;
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
@@ -133,6 +133,8 @@ pub struct GuardSettings {
     pub policy: Policy,
     /// How much callers may ask.
     pub limits: LimitSettings,
+    /// Whether it refuses at all, and whom.
+    pub mode: Mode,
     /// Publishes no authorization server (SPEC RS-2).
     pub pre_provisioned: bool,
     /// How long an event stream outlives its token.

@@ -96,6 +96,7 @@ impl Scene {
             scopes: ScopePolicy::default(),
             policy: Policy::default(),
             limits: LimitSettings::default(),
+            mode: Mode::default(),
             revocations: Arc::new(Revocations::new(clock.clone())),
             cache_ttl: Duration::from_secs(60),
             cache_entries: 1000,
@@ -126,7 +127,7 @@ impl Scene {
     async fn present(&self, token: &str) -> Result<Verified, Refusal> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
-        self.guard.admit(&headers, None, None).await
+        self.guard.admit(&headers, None, None).await.map_err(|refused| refused.refusal)
     }
 
     async fn refusal(&self, token: &str) -> Refusal {
@@ -240,12 +241,13 @@ async fn each_refusal_has_its_status_and_its_challenge() {
     let needs =
         ScopePolicy::new("mcp notes offline_access".parse().unwrap(), Default::default(), Default::default());
     let scene = Scene::with(|settings| settings.scopes = needs, true).await;
-    let none = scene.guard.admit(&HeaderMap::new(), None, None).await.unwrap_err();
-    let in_query = scene.guard.admit(&HeaderMap::new(), Some("access_token=x"), None).await.unwrap_err();
+    let none = scene.guard.admit(&HeaderMap::new(), None, None).await.unwrap_err().refusal;
+    let in_query =
+        scene.guard.admit(&HeaderMap::new(), Some("access_token=x"), None).await.unwrap_err().refusal;
     let mut two = HeaderMap::new();
     two.append(AUTHORIZATION, "Bearer a".parse().unwrap());
     two.append(AUTHORIZATION, "Bearer b".parse().unwrap());
-    let two = scene.guard.admit(&two, None, None).await.unwrap_err();
+    let two = scene.guard.admit(&two, None, None).await.unwrap_err().refusal;
     let expired = scene.refusal(&scene.token().claim("exp", 1).build()).await;
     let scope = scene.refusal(&scene.token().scope("mcp").build()).await;
     let mut shown = String::new();

@@ -19,7 +19,8 @@ fn every_event_moves_its_promised_counter() {
             lifetime: Some(Duration::from_secs(60)),
         },
         Event::TokenFetched { provider, failure: Some("timeout"), took, lifetime: None },
-        Event::AuthRejected { guard: guard.clone(), reason: Rejection::Expired },
+        Event::AuthRejected { guard: guard.clone(), reason: Rejection::Expired, is_enforced: true },
+        Event::AuthRejected { guard: guard.clone(), reason: Rejection::Scope, is_enforced: false },
         Event::AuthVerified {
             guard: guard.clone(),
             subject: "alice".into(),
@@ -33,6 +34,7 @@ fn every_event_moves_its_promised_counter() {
     }
     let text = observer.metrics().render().unwrap();
     for line in [
+        "auth_observed_total{guard=\"mcp\",outcome=\"scope\"} 1",
         "auth_header_bearer_total{provider=\"notes\"} 1",
         "auth_token_store_hit_total{provider=\"notes\"} 1",
         "auth_retry_401_total{provider=\"notes\"} 1",
