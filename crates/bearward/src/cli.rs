@@ -8,6 +8,7 @@ pub mod keygen;
 pub mod logging;
 mod output;
 pub mod serve;
+pub mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -22,7 +23,8 @@ use exit::Exit;
     version,
     after_help = "Start here:\n  bearward demo                        see it work, without any configuration\n  \
                   bearward config check bearward.yaml  judge a configuration\n  \
-                  bearward serve --config bearward.yaml\n\n\
+                  bearward serve --config bearward.yaml\n  \
+                  bearward verify --file token.txt     why a token is let in, or not\n\n\
                   Exit codes: 0 done, 1 refused or failed check, 2 wrong usage or configuration, 3 something outside failed"
 )]
 pub struct Cli {
@@ -36,6 +38,8 @@ enum Command {
     Serve(serve::Serve),
     /// Show everything at work in one process, with an authorization server and an MCP server of its own.
     Demo(demo::Demo),
+    /// Explain what a guard makes of a token.
+    Verify(verify::Verify),
     /// Judge a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -51,6 +55,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run(),
             Command::Demo(demo) => demo.run(),
+            Command::Verify(verify) => verify.run(),
             Command::Config(config) => config.run(),
             Command::Keygen(keygen) => keygen.run(),
             Command::Completions(completions) => completions.run(),

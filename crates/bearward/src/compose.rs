@@ -37,6 +37,8 @@ use crate::revocation_file::RevocationFile;
 
 /// Everything that runs, ready to serve.
 pub struct Composition {
+    /// What is guarded, in the order of the configuration.
+    pub guards: Vec<Arc<Guard>>,
     /// The guarded side.
     pub routes: Arc<Routes>,
     /// The sidecar.
@@ -105,6 +107,7 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
     let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
     let admin_on_loopback = settings.server.admin.ip().is_loopback();
     Ok(Composition {
+        guards: guards.iter().map(|inbound| inbound.guard.clone()).collect(),
         routes: Arc::new(Routes::new(guards, events)),
         egress: settings.server.egress.as_ref().map(|_| Arc::new(builder.egress(&providers))),
         console: Console {

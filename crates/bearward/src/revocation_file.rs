@@ -3,7 +3,7 @@
 //! It is looked at every second rather than by notices of the file system, which mounted volumes do not give. A file
 //! that cannot be read changes nothing: what was revoked stays revoked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -34,11 +34,12 @@ struct Shared {
 type Stamp = Option<(SystemTime, u64)>;
 
 impl RevocationFile {
-    /// Reads the file and goes on watching it. Must be called within a tokio runtime.
+    /// Reads the file at once, so that no request comes before its word, and goes on watching it. Must be called within
+    /// a tokio runtime.
     pub(crate) fn watch(path: PathBuf, revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
-        let failure = Mutex::new(Some("it has not been read yet".to_owned()));
-        let shared = Arc::new(Shared { path, revocations, failure });
-        let task = tokio::spawn(watch(shared.clone(), clock));
+        let shared = Arc::new(Shared { path, revocations, failure: Mutex::default() });
+        let seen = shared.look();
+        let task = tokio::spawn(watch(shared.clone(), clock, seen));
         Self { shared, task }
     }
 }
@@ -62,34 +63,41 @@ impl Probe for RevocationFile {
     }
 }
 
-async fn watch(shared: Arc<Shared>, clock: Arc<dyn Clock>) {
-    let mut read: Option<Stamp> = None;
+async fn watch(shared: Arc<Shared>, clock: Arc<dyn Clock>, mut seen: Stamp) {
     loop {
-        let stamp = stamp(&shared.path).await;
-        if read != Some(stamp) {
-            let outcome = shared.read().await;
-            if let Err(reason) = &outcome {
-                tracing::warn!(file = %shared.path.display(), reason, "revocations not read; those known stay");
-            }
-            *shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
-            read = Some(stamp);
-        }
         clock.sleep(INTERVAL).await;
+        let looking = {
+            let shared = shared.clone();
+            move || if stamp(&shared.path) == seen { seen } else { shared.look() }
+        };
+        // Long files on slow volumes must not hold up requests. A look that panics is repeated.
+        seen = tokio::task::spawn_blocking(looking).await.unwrap_or(None);
     }
 }
 
-async fn stamp(path: &PathBuf) -> Stamp {
-    let metadata = tokio::fs::metadata(path).await.ok()?;
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
 impl Shared {
-    async fn read(&self) -> Result<(), String> {
-        let length = tokio::fs::metadata(&self.path).await.map_err(|error| error.to_string())?.len();
+    /// Takes the file in as it is now; what it was then.
+    fn look(&self) -> Stamp {
+        let stamp = stamp(&self.path);
+        let outcome = self.read();
+        if let Err(reason) = &outcome {
+            tracing::warn!(file = %self.path.display(), reason, "revocations not read; those known stay");
+        }
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
+        stamp
+    }
+
+    fn read(&self) -> Result<(), String> {
+        let length = std::fs::metadata(&self.path).map_err(|error| error.to_string())?.len();
         if length > MAX_BYTES {
             return Err(format!("it is longer than {MAX_BYTES} bytes"));
         }
-        let text = tokio::fs::read_to_string(&self.path).await.map_err(|error| error.to_string())?;
+        let text = std::fs::read_to_string(&self.path).map_err(|error| error.to_string())?;
         let mut lines = Vec::new();
         let mut all = Vec::new();
         for (number, line) in text.lines().enumerate() {

@@ -154,7 +154,7 @@ fn a_guard_that_does_not_enforce_is_warned_of_and_never_lends_a_providers_token(
     for mode in ["enforce", "100%"] {
         assert!(parse("x", &with(mode), environment(&[])).unwrap().warnings.is_empty(), "{mode}");
     }
-    for mode in ["on", "101%", "-1%", "%"] {
+    for mode in ["on", "101%", "-1%", "half"] {
         assert!(report(&with(mode), &[]).contains("is not a mode"), "{mode}");
     }
     let provider = "

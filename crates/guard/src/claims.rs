@@ -151,7 +151,7 @@ impl Expectations {
 
     /// `exp` required; `nbf` and `iat` when present; all with the skew, to the millisecond.
     /// A token dies *at* `exp + skew` and lives *from* `nbf - skew` on.
-    fn check_time(&self, claims: &Map<String, Value>, unix_ms: u64) -> Result<u64, Rejection> {
+    pub(crate) fn check_time(&self, claims: &Map<String, Value>, unix_ms: u64) -> Result<u64, Rejection> {
         let now = unix_ms as f64 / 1000.0;
         let skew = self.skew.as_secs_f64();
         let exp = date(claims, "exp")?.ok_or(Rejection::Claims)?;
@@ -169,7 +169,7 @@ impl Expectations {
 
     /// RFC 7519 §4.1.3: `aud` is a string or an array of strings, and a token with another audience is not for us
     /// whatever else it says. Some issuers name the resource in `resource` instead, in the same two shapes.
-    fn is_for_us(&self, claims: &Map<String, Value>) -> bool {
+    pub(crate) fn is_for_us(&self, claims: &Map<String, Value>) -> bool {
         let is_ours = |value: &Value| value.as_str().is_some_and(|s| self.audiences.iter().any(|a| a == s));
         match claims.get("aud").or_else(|| claims.get("resource")) {
             Some(Value::Array(values)) => values.iter().any(is_ours),

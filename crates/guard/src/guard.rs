@@ -161,6 +161,15 @@ impl Guard {
         self.observer.emit(Event::AuthRejected { guard: self.settings.name.clone(), reason, is_enforced });
     }
 
+    /// Verifies a token and nothing else, counting nothing.
+    pub(crate) async fn decide(&self, token: Unverified<'_>) -> Result<Verified, Rejection> {
+        self.verifier.verify(token).await.map(|finding| finding.verified)
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// The `WWW-Authenticate` value for a refusal.
     pub fn challenge(&self, refusal: &Refusal) -> Option<HeaderValue> {
         self.challenger.challenge(refusal)
@@ -231,4 +240,4 @@ fn nameless(headers: &HeaderMap, address: Option<IpAddr>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,6 +15,7 @@ mod cache;
 pub mod claim_path;
 pub mod claims;
 pub mod demand;
+pub mod explain;
 pub mod guard;
 pub mod introspection;
 mod jwt;

@@ -177,10 +177,16 @@ impl Finding {
 }
 
 /// Three parts, the first of which is base64url of a JSON object: whatever else it is, it is somebody's JWT.
-fn is_jwt_shaped(token: Unverified<'_>) -> bool {
+pub(crate) fn is_jwt_shaped(token: Unverified<'_>) -> bool {
     let parts: Vec<_> = token.as_str().split('.').take(6).collect();
     let header = parts.first().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
     (parts.len() == 3 || parts.len() == 5) && header.is_some_and(|header| header.first() == Some(&b'{'))
+}
+
+/// Whether a key of the issuer made the signature.
+pub(crate) async fn signature_of(jwt: &Jwt<'_>, issuer: &TrustedIssuer) -> Result<(), Rejection> {
+    let keys = issuer.keys.as_ref().ok_or(Rejection::Issuer)?;
+    check_signature(jwt, keys).await.map(drop)
 }
 
 async fn check_signature(jwt: &Jwt<'_>, keys: &KeySource) -> Result<u64, Rejection> {

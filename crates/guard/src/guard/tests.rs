@@ -59,15 +59,15 @@ impl KeyLoader for Loader {
 }
 
 /// A guard with everything it touches.
-struct Scene {
-    guard: Guard,
+pub(crate) struct Scene {
+    pub(crate) guard: Guard,
     clock: Arc<ManualClock>,
     server: Arc<KeyServer>,
     key: Arc<SigningKey>,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| {}, true).await
     }
 
@@ -120,7 +120,7 @@ impl Scene {
         }
     }
 
-    fn token(&self) -> TokenBuilder {
+    pub(crate) fn token(&self) -> TokenBuilder {
         TokenBuilder::new(ISSUER, self.key.clone(), NOW).audience(RESOURCE)
     }
 
@@ -130,7 +130,7 @@ impl Scene {
         self.guard.admit(&headers, None, None).await.map_err(|refused| refused.refusal)
     }
 
-    async fn refusal(&self, token: &str) -> Refusal {
+    pub(crate) async fn refusal(&self, token: &str) -> Refusal {
         self.present(token).await.expect_err("the token must be refused")
     }
 }

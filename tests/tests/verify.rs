@@ -1,0 +1,110 @@
+//! `bearward verify`: the explanation of a token, from the command line.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::process::Stdio;
+
+use bearward_testbed::AuthorizationServer;
+use bearward_tests::tools::bearward;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+const RESOURCE: &str = "https://mcp.example.com/mcp";
+
+struct Scene {
+    issuer: AuthorizationServer,
+    folder: TempDir,
+    binary: std::path::PathBuf,
+}
+
+impl Scene {
+    async fn new(test: &str) -> Option<Self> {
+        let binary = bearward(test)?;
+        let issuer = AuthorizationServer::builder().start().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "revocation: {{file: revoked.jsonl}}
+guards:
+  - resource: {RESOURCE}
+    upstream: {{url: 'http://127.0.0.1:9/mcp'}}
+    issuers: [{{issuer: '{}'}}]
+    scopes: {{required: [mcp]}}
+",
+            issuer.issuer()
+        );
+        std::fs::write(folder.path().join("bearward.yaml"), config).unwrap();
+        std::fs::write(folder.path().join("revoked.jsonl"), "{\"jti\": \"gone\"}\n").unwrap();
+        Some(Self { issuer, folder, binary })
+    }
+
+    /// The exit code and what was printed, both streams; the token goes by stdin.
+    async fn verify(&self, token: &str, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(&self.binary);
+        command.args(["verify", "-"]).args(arguments).current_dir(self.folder.path());
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(token.as_bytes()).await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert!(token.is_empty() || !text.contains(token), "the token is not printed: {text}");
+        (output.status.code().unwrap(), text)
+    }
+}
+
+#[tokio::test]
+async fn a_good_token_is_explained_check_by_check_and_exits_with_0() {
+    let Some(scene) = Scene::new("a_good_token_is_explained_check_by_check_and_exits_with_0").await else {
+        return;
+    };
+    let token = scene.issuer.token_for(RESOURCE).scope("mcp").build();
+    let (code, text) = scene.verify(&token, &[]).await;
+    assert_eq!(code, 0, "{text}");
+    for check in ["form", "issuer", "algorithm", "signature", "time", "audience", "revocation", "scopes"] {
+        assert!(text.contains(&format!("✓ {check}")), "{check}: {text}");
+    }
+    assert!(text.contains(&format!("opens {RESOURCE}")), "{text}");
+    let (code, json) = scene.verify(&format!("Bearer {token}\n"), &["--json"]).await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["ok"], &json["resource"]), (0, &true.into(), &RESOURCE.into()));
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_explained_up_to_the_reason_and_exits_with_1() {
+    let Some(scene) =
+        Scene::new("a_token_that_is_refused_is_explained_up_to_the_reason_and_exits_with_1").await
+    else {
+        return;
+    };
+    let good = || scene.issuer.token_for(RESOURCE).scope("mcp");
+    for (token, check, reason) in [
+        (good().claim("exp", 1).build(), "time", "expired"),
+        (good().audience("https://other.example").build(), "audience", "audience"),
+        (good().with_garbage_signature().build(), "signature", "signature"),
+        (good().claim("jti", "gone").build(), "revocation", "revoked"),
+        (good().scope("other").build(), "scopes", "scope"),
+        ("garbage-that-is-no-token".into(), "form", "malformed"),
+    ] {
+        let (code, text) = scene.verify(&token, &[]).await;
+        assert!(code == 1 && text.contains(&format!("✗ {check}")), "{code} {text}");
+        let (_, json) = scene.verify(&token, &["--json"]).await;
+        let json: Value = serde_json::from_str(&json).unwrap();
+        let steps = json["steps"].as_array().unwrap();
+        assert_eq!((&json["ok"], &steps.last().unwrap()["reason"]), (&false.into(), &reason.into()));
+    }
+}
+
+#[tokio::test]
+async fn wrong_usage_exits_with_2() {
+    let Some(scene) = Scene::new("wrong_usage_exits_with_2").await else { return };
+    assert_eq!(scene.verify("", &[]).await.0, 2);
+    let (code, text) = scene.verify("some-token-value", &["--guard", "https://other.example"]).await;
+    assert!(code == 2 && text.contains(RESOURCE), "{text}");
+    assert_eq!(scene.verify("some-token-value", &["--config", "nowhere.yaml"]).await.0, 2);
+}
