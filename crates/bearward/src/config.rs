@@ -8,6 +8,7 @@
 
 mod blot;
 mod expectations;
+mod from_environment;
 mod guards;
 mod issuers;
 mod jwks;
@@ -25,6 +26,6 @@ mod together;
 mod tree;
 mod values;
 
-pub use load::{Environment, Loaded, load, parse};
+pub use load::{Environment, Loaded, load, load_environment, parse};
 pub use problem::{ConfigErrors, Problem};
 pub use settings::Settings;

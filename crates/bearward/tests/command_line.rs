@@ -65,7 +65,7 @@ fn help_teaches_where_to_start_and_wrong_usage_exits_with_2() {
         let (code, help, _) = run(&[command, &["--help"]].concat());
         assert!(code == 0 && help.contains("Usage"), "{help}");
     }
-    assert_eq!(run(&["serve"]).0, 2, "--config is required");
+    assert_eq!(run(&["serve"]).0, 2, "neither a file nor variables");
     assert_eq!(run(&["sevre"]).0, 2);
 }
 

@@ -164,3 +164,72 @@ guards:
 ";
     assert!(report(provider, &[]).contains("would lend the provider's token"));
 }
+
+const BY_VARIABLES: [(&str, &str); 3] = [
+    ("BASE_URL", "https://mcp.example.com/"),
+    ("MCP_BEARER_UPSTREAM_URL", "http://127.0.0.1:3000/mcp"),
+    ("MCP_BEARER_ISSUER", "https://clerk.example.com"),
+];
+
+#[test]
+fn a_guard_can_be_configured_by_variables_alone() {
+    let guard = &parse("x", "", environment(&BY_VARIABLES)).unwrap().settings.guards[0];
+    assert_eq!(guard.resource.as_str(), "https://mcp.example.com/mcp");
+    assert_eq!(guard.issuers[0].expectations.audiences, ["https://mcp.example.com/mcp"]);
+    assert!(guard.issuers[0].expectations.demands.is_empty());
+
+    let all = [
+        &BY_VARIABLES[..],
+        &[
+            ("MCP_BEARER_RESOURCE_URL", "https://mcp.example.com/v2/mcp"),
+            ("MCP_BEARER_AUDIENCE", "api://mcp"),
+            ("MCP_BEARER_TEMPLATE_NAME", "mcp-access"),
+            ("MCP_BEARER_ALLOWED_USER_IDS", "user_1, user_2"),
+            ("MCP_BEARER_REALM", "staging"),
+            ("MCP_BEARER_CACHE_TTL_MS", "1500"),
+        ],
+    ];
+    let guard = &parse("x", "", environment(&all.concat())).unwrap().settings.guards[0];
+    assert_eq!(
+        (guard.resource.as_str(), guard.realm.as_str()),
+        ("https://mcp.example.com/v2/mcp", "staging")
+    );
+    assert_eq!(guard.cache_ttl.as_millis(), 1500);
+    let expected = &guard.issuers[0].expectations;
+    assert_eq!(
+        (&expected.audiences, &expected.subjects),
+        (&vec!["api://mcp".to_owned()], &vec!["user_1".into(), "user_2".into()])
+    );
+    assert_eq!(expected.demands_any.len(), 1, "the template");
+}
+
+#[test]
+fn the_issuer_is_read_out_of_a_publishable_key() {
+    let key = ("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k");
+    let variables = [BY_VARIABLES[0], BY_VARIABLES[1], key];
+    let guard = &parse("x", "", environment(&variables)).unwrap().settings.guards[0];
+    assert_eq!(guard.issuers[0].issuer.as_str(), "https://clerk.example.com");
+    let wrong = [BY_VARIABLES[0], BY_VARIABLES[1], ("CLERK_PUBLISHABLE_KEY", "sk_test_secret")];
+    let said = report("", &wrong);
+    assert!(said.contains("no publishable key") && !said.contains("sk_test_secret"), "{said}");
+}
+
+#[test]
+fn variables_that_say_too_little_or_too_much_or_nothing_here_are_told() {
+    for left_out in 0..3 {
+        let variables: Vec<_> =
+            BY_VARIABLES.iter().enumerate().filter(|(n, _)| *n != left_out).map(|(_, v)| *v).collect();
+        let said = report("", &variables);
+        assert!(said.contains(&format!("`{}` is missing", BY_VARIABLES[left_out].0)), "{said}");
+    }
+    let too_long = [&BY_VARIABLES[..], &[("MCP_BEARER_CACHE_TTL_MS", "60001")]].concat();
+    assert!(report("", &too_long).contains("longer than 60 s"));
+    let beside = parse("x", GOOD, environment(&BY_VARIABLES)).unwrap();
+    assert_eq!(beside.warnings.len(), 2);
+    assert!(beside.warnings.iter().all(|warning| warning.to_string().contains("is not used")));
+    assert_eq!(
+        parse("x", GOOD, environment(&[BY_VARIABLES[0]])).unwrap().warnings.len(),
+        0,
+        "others use BASE_URL, too"
+    );
+}

@@ -12,7 +12,7 @@ use super::config::exposed;
 use super::exit::Exit;
 use super::logging;
 use crate::compose::{Surroundings, compose};
-use crate::config::{Environment, Loaded, load};
+use crate::config::{Environment, Loaded, load, load_environment};
 use crate::run::run;
 use crate::sockets::Sockets;
 
@@ -22,9 +22,10 @@ use crate::sockets::Sockets;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bearward serve --config bearward.yaml --log debug")]
 pub struct Serve {
-    /// The configuration file.
+    /// The configuration file; without one a guard is read from the environment (`BASE_URL`, `MCP_BEARER_UPSTREAM_URL`,
+    /// `MCP_BEARER_ISSUER` and their like).
     #[arg(long, short, value_name = "FILE")]
-    config: PathBuf,
+    config: Option<PathBuf>,
     /// What to log, as a filter: `info`, `debug`, `bearward_guard=trace,info`.
     #[arg(long, value_name = "FILTER", env = "BEARWARD_LOG")]
     log: Option<String>,
@@ -36,7 +37,11 @@ impl Serve {
             eprintln!("--log: {error}");
             return Exit::Usage;
         }
-        let loaded = match load(&self.config, Environment::of_process()) {
+        let loaded = match &self.config {
+            Some(file) => load(file, Environment::of_process()),
+            None => load_environment(Environment::of_process()),
+        };
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(errors) => {
                 eprintln!("{:?}", miette::Report::new(errors));

@@ -8,7 +8,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::reader::{Problems, Section};
 use super::settings::Settings;
 use super::tree::{Node, Place, place_in, scalars};
-use super::{guards, overrides, providers, server, together, tree};
+use super::{from_environment, guards, overrides, providers, server, together, tree};
 
 /// The process's environment, taken once at start.
 #[derive(Clone, Default)]
@@ -120,6 +120,19 @@ pub fn load(path: &Path, environment: Environment) -> Result<Loaded, ConfigError
     Ok(loaded)
 }
 
+/// Reads the configuration that stands in the environment alone, with the `.env` of the folder one stands in.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load_environment(environment: Environment) -> Result<Loaded, ConfigErrors> {
+    let name = "the environment";
+    let environment = environment.with_dotenv(Path::new("")).map_err(|message| {
+        let at = Place::Env(".env".into());
+        ConfigErrors::new(name, vec![Problem::error(&at, message, "", "mend or remove it")])
+    })?;
+    parse(name, "", environment)
+}
+
 /// Reads a configuration's text. `name` is what its errors call it.
 ///
 /// # Errors
@@ -140,6 +153,7 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
     let shown = without_secrets(source, Some(&tree));
     let problems = Problems::default();
     let variables: Vec<_> = environment.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    from_environment::apply(&mut tree, &variables, &problems);
     overrides::apply(&mut tree, &variables, &problems);
     not_interpolated(&tree, &problems);
     not_read_yet(&variables, &problems);
@@ -188,16 +202,7 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
 
 /// Names that are promised and that this version does not read: whoever sets them must know.
 fn not_read_yet(variables: &[(String, String)], problems: &Problems) {
-    const PROMISED: [&str; 8] = [
-        "MCP_REUSE_AUTHORIZER",
-        "MCP_REUSE_AUTHORIZER_MODE",
-        "MCP_BEARER_TEMPLATE_NAME",
-        "MCP_BEARER_AUDIENCE",
-        "MCP_BEARER_RESOURCE_URL",
-        "MCP_BEARER_REALM",
-        "MCP_BEARER_CACHE_TTL_MS",
-        "MCP_BEARER_ALLOWED_USER_IDS",
-    ];
+    const PROMISED: [&str; 2] = ["MCP_REUSE_AUTHORIZER", "MCP_REUSE_AUTHORIZER_MODE"];
     for (name, _) in variables.iter().filter(|(name, _)| PROMISED.contains(&name.as_str())) {
         let message =
             format!("environment variable `{name}` is known, but this version does not read it yet");
