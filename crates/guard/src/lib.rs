@@ -11,6 +11,7 @@
 
 pub mod agreement;
 pub mod bearer;
+pub mod builder;
 mod cache;
 pub mod claim_path;
 pub mod claims;
@@ -21,6 +22,7 @@ pub mod introspection;
 mod jwt;
 pub mod key_source;
 pub mod keys;
+pub mod layer;
 pub mod limits;
 pub mod loaders;
 pub mod message;
@@ -36,11 +38,13 @@ pub mod security_event;
 mod strict_json;
 pub mod verify;
 
+pub use builder::GuardBuilder;
 pub use claim_path::ClaimPath;
 pub use claims::Expectations;
 pub use demand::{Demand, Pattern};
 pub use guard::{Guard, GuardSettings};
 pub use key_source::{KeyLoader, KeySource};
+pub use layer::RequireBearer;
 pub use limits::{LimitSettings, Limits, Rate};
 pub use mode::Mode;
 pub use opaque::OpaqueTokens;
