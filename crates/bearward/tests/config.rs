@@ -216,11 +216,10 @@ fn the_issuer_is_read_out_of_a_publishable_key() {
 
 #[test]
 fn variables_that_say_too_little_or_too_much_or_nothing_here_are_told() {
-    for left_out in 0..3 {
-        let variables: Vec<_> =
-            BY_VARIABLES.iter().enumerate().filter(|(n, _)| *n != left_out).map(|(_, v)| *v).collect();
+    for left_out in &BY_VARIABLES {
+        let variables: Vec<_> = BY_VARIABLES.iter().copied().filter(|one| one != left_out).collect();
         let said = report("", &variables);
-        assert!(said.contains(&format!("`{}` is missing", BY_VARIABLES[left_out].0)), "{said}");
+        assert!(said.contains(&format!("`{}` is missing", left_out.0)), "{said}");
     }
     let too_long = [&BY_VARIABLES[..], &[("MCP_BEARER_CACHE_TTL_MS", "60001")]].concat();
     assert!(report("", &too_long).contains("longer than 60 s"));

@@ -14,7 +14,7 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// What a request presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presented<'a> {
-    /// A token, well-formed as RFC 6750 says and not yet verified.
+    /// A token, not yet verified.
     Token(Unverified<'a>),
     /// None where one may stand. Carries the word for the event.
     Nothing(Rejection),
@@ -34,6 +34,11 @@ impl<'a> Unverified<'a> {
     pub fn as_str(&self) -> &'a str {
         self.0
     }
+
+    /// Whether it is written as RFC 6750 §2.1 says. One that is remembered is, for it was once verified.
+    pub fn is_well_formed(&self) -> bool {
+        is_b64token(self.0)
+    }
 }
 
 impl std::fmt::Debug for Unverified<'_> {
@@ -45,8 +50,8 @@ impl std::fmt::Debug for Unverified<'_> {
 /// Finds the one token of a request.
 ///
 /// # Errors
-/// The reason when the request is malformed: two `Authorization` headers, a bearer scheme without a
-/// well-formed token, or a second token in the query.
+/// The reason when the request is malformed: two `Authorization` headers, a bearer scheme without a token, or a
+/// second token in the query.
 pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Presented<'a>, Rejection> {
     let in_query = query.is_some_and(has_access_token);
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -63,7 +68,7 @@ pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Pres
         return Ok(Presented::Nothing(Rejection::NoToken));
     }
     let token = rest.trim_start_matches(' ');
-    if !is_b64token(token) {
+    if token.is_empty() {
         return Err(Rejection::Malformed);
     }
     if in_query {

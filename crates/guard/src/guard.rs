@@ -203,6 +203,7 @@ impl Guard {
         };
         let (verified, cached) = match self.cache.get(token) {
             Some(verified) => (verified, true),
+            None if !token.is_well_formed() => return Err(Refusal::InvalidRequest(Rejection::Malformed)),
             None => (self.verify(token).await?, false),
         };
         if self.settings.revocations.is_revoked(&verified) {

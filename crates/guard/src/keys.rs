@@ -1,12 +1,18 @@
 //! An issuer's public keys, parsed once (RFC 7517), and which of them may verify a token.
 //!
-//! The algorithm is decided here, by the key and the configuration, never by the token (SPEC JW-1).
+//! The algorithm is decided here, by the key and the configuration, never by the token (SPEC JW-1). Keys are parsed
+//! when they are loaded: parsing one again for every token would cost a third of its verification.
 
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
+    VerificationAlgorithm,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 
 pub use jsonwebtoken::Algorithm;
@@ -23,12 +29,11 @@ pub struct KeySet {
     keys: Vec<Arc<VerifyingKey>>,
 }
 
-/// One public key and the algorithms it may be used with.
+/// One public key, parsed once for each algorithm that it may be used with.
 #[derive(Debug)]
 pub struct VerifyingKey {
     jwk: Jwk,
-    algorithms: &'static [Algorithm],
-    decoding: DecodingKey,
+    parsed: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
 /// A document that is no key set.
@@ -66,7 +71,7 @@ impl KeySet {
             .iter()
             .map(Arc::as_ref)
             .filter(move |key| kid.is_none() || key.jwk.kid.as_deref() == kid)
-            .filter(move |key| key.algorithms.contains(&algorithm))
+            .filter(move |key| key.parsed.iter().any(|(own, _)| *own == algorithm))
             .take(MAX_CANDIDATES)
     }
 
@@ -105,19 +110,22 @@ impl VerifyingKey {
             // The key's own word narrows what its kind allows.
             Some(name) => by_kind.chunks(1).find(|one| one.first().is_some_and(|a| is_named(*a, name)))?,
         };
-        let decoding = jwk.decoding_key()?;
-        Some(Self { jwk, algorithms, decoding })
+        let parsed: Option<Vec<_>> =
+            algorithms.iter().map(|one| Some((*one, jwk.parsed_for(*one)?))).collect();
+        Some(Self { parsed: parsed?, jwk })
     }
 
     /// True when `signature` (base64url) is this key's over `message`.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, message, &self.decoding, algorithm).unwrap_or(false)
+        let key = self.parsed.iter().find(|(own, _)| *own == algorithm).map(|(_, key)| key);
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok();
+        key.zip(signature).is_some_and(|(key, signature)| key.verify_sig(message, &signature).is_ok())
     }
 }
 
 /// Reads an algorithm's name as a token or key writes it. HMAC and `none` have no reading here.
 pub fn algorithm_named(name: &str) -> Option<Algorithm> {
-    let known = RSA.iter().chain(P256).chain(P384).chain(ED25519);
+    let known = RSA.iter().chain(P256).chain(P384).chain(EDWARDS);
     known.copied().find(|algorithm| is_named(*algorithm, name))
 }
 
@@ -131,7 +139,7 @@ const RSA: &[Algorithm] = &[
 ];
 const P256: &[Algorithm] = &[Algorithm::ES256];
 const P384: &[Algorithm] = &[Algorithm::ES384];
-const ED25519: &[Algorithm] = &[Algorithm::EdDSA];
+const EDWARDS: &[Algorithm] = &[Algorithm::EdDSA];
 
 fn is_named(algorithm: Algorithm, name: &str) -> bool {
     match algorithm {
@@ -171,31 +179,52 @@ impl Jwk {
             ("RSA", _) => Some(RSA),
             ("EC", Some("P-256")) => Some(P256),
             ("EC", Some("P-384")) => Some(P384),
-            ("OKP", Some("Ed25519")) => Some(ED25519),
+            ("OKP", Some("Ed25519")) => Some(EDWARDS),
             _ => None,
         }
     }
 
-    fn decoding_key(&self) -> Option<DecodingKey> {
+    /// The key as it verifies one algorithm; `None` when it is broken or of a size that nobody should use.
+    fn parsed_for(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
         match self.kty.as_str() {
             "RSA" => {
                 let (n, e) = (bytes(self.n.as_deref()?)?, bytes(self.e.as_deref()?)?);
                 // Below 2048 bits a key is no protection (RFC 7518 §3.3); above 8192 it is a way to burn our time.
-                (256..=1024).contains(&n.len()).then(|| DecodingKey::from_rsa_raw_components(&n, &e))
+                let is_sound = (256..=1024).contains(&n.len());
+                let components = RsaPublicKeyComponents { n, e };
+                is_sound.then(|| components.to_parsed_public_key(rsa(algorithm)?).ok()).flatten()
             }
             "EC" => {
-                let (x, y) = (self.x.as_deref()?, self.y.as_deref()?);
-                let size = if self.crv.as_deref() == Some("P-256") { 32 } else { 48 };
-                let fits = bytes(x)?.len() == size && bytes(y)?.len() == size;
-                fits.then(|| DecodingKey::from_ec_components(x, y).ok()).flatten()
+                let (x, y) = (bytes(self.x.as_deref()?)?, bytes(self.y.as_deref()?)?);
+                let (size, curve): (_, &dyn VerificationAlgorithm) = match algorithm {
+                    Algorithm::ES256 => (32, &ECDSA_P256_SHA256_FIXED),
+                    _ => (48, &ECDSA_P384_SHA384_FIXED),
+                };
+                // Uncompressed point: 0x04, x, y (SEC 1 §2.3.3).
+                let point = [&[4], x.as_slice(), y.as_slice()].concat();
+                (x.len() == size && y.len() == size)
+                    .then(|| ParsedPublicKey::new(curve, point).ok())
+                    .flatten()
             }
             "OKP" => {
-                let x = self.x.as_deref()?;
-                (bytes(x)?.len() == 32).then(|| DecodingKey::from_ed_components(x).ok()).flatten()
+                let x = bytes(self.x.as_deref()?)?;
+                (x.len() == 32).then(|| ParsedPublicKey::new(&ED25519, x).ok()).flatten()
             }
             _ => None,
         }
     }
+}
+
+fn rsa(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    Some(match algorithm {
+        Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::RS384 => &RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::RS512 => &RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
+        Algorithm::PS384 => &RSA_PSS_2048_8192_SHA384,
+        Algorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
+        _ => return None,
+    })
 }
 
 fn bytes(text: &str) -> Option<Vec<u8>> {

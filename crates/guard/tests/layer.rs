@@ -42,7 +42,7 @@ impl Scene {
 
     async fn post(&self, token: Option<&str>) -> (u16, HeaderMap, String) {
         let request = self.http.post(&self.resource).body("{}");
-        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.headers().clone(), answer.text().await.unwrap())
     }

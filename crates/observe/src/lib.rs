@@ -35,8 +35,10 @@ impl Observer {
     pub fn emit(&self, event: Event) {
         self.metrics.count(&event);
         event.log();
-        // No follower is the usual case and no failure.
-        let _ = self.followers.send(event);
+        if self.followers.receiver_count() > 0 {
+            // The last one may have gone meanwhile.
+            let _ = self.followers.send(event);
+        }
     }
 
     /// The counters behind `/metrics`.
