@@ -16,6 +16,7 @@ pub mod cors;
 pub mod egress;
 pub mod forward;
 pub mod headers;
+pub mod identity;
 pub mod inbound;
 pub mod lifetime;
 pub mod listener;
@@ -26,6 +27,7 @@ pub mod receiver;
 pub mod routes;
 pub mod sessions;
 pub mod shape;
+pub mod signing;
 pub mod target;
 pub mod upstream;
 
