@@ -262,7 +262,7 @@ async fn a_caller_that_goes_away_cancels_the_request_behind() {
     let stage = Stage::new().await;
     let client = McpClient::connect(&stage.resource, Some(&stage.token()), Era::Stateless).await.unwrap();
     let call = tokio::spawn(async move { client.call("wait_for_cancel", json!({})).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("underway behind", || async { stage.mcp.waiting() == 1 }).await;
     call.abort();
     eventually("cancelled behind", || async { stage.mcp.cancelled() == 1 }).await;
 }

@@ -1,4 +1,4 @@
-//! The keys that sign what Bearward says of callers, and how they change (Ed25519: RFC 8037; SPEC PX identity).
+//! The keys that sign what Bearward says of callers, and how they change (Ed25519: RFC 8037).
 //!
 //! ```text
 //!            published              signs                  published
@@ -42,7 +42,9 @@ pub struct SigningKeys {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
     /// The text is no key.
-    #[error("not an Ed25519 private key in PEM (PKCS #8): make one with `bearward keygen --identity`")]
+    #[error(
+        "not an Ed25519 private key in PEM (PKCS #8): make one with `openssl genpkey -algorithm ed25519`"
+    )]
     NotAKey,
     /// No key was given.
     #[error("no key to sign with")]
