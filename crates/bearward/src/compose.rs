@@ -1,39 +1,34 @@
 //! Builds the services out of settings: the one place where they meet.
 
+mod guards;
+mod issuers;
+mod probes;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bearward_console::Console;
-use bearward_gateway::address::TrustedProxies;
 use bearward_gateway::browser::BrowserRules;
 use bearward_gateway::headers::Reserved;
 use bearward_gateway::provider::TenantHeaders;
-use bearward_gateway::sessions::Sessions;
 use bearward_gateway::target::Target;
 use bearward_gateway::upstream::UpstreamClient;
-use bearward_gateway::{Egress, Forwarder, Inbound, Provider, Routes};
-use bearward_guard::introspection::{ClerkVerify, Introspection};
-use bearward_guard::loaders::{Discovered, FromFile, FromUrl, Inline};
-use bearward_guard::opaque::Describe;
+use bearward_gateway::{Documents, Egress, Forwarder, Provider, Routes};
 use bearward_guard::security_event::{Receiver, Sender};
-use bearward_guard::{
-    Guard, GuardSettings as GuardParts, KeyLoader, KeySource, OpaqueTokens, Revocations, ScopePolicy,
-    TrustedIssuer,
-};
+use bearward_guard::{Guard, KeySource, Revocations};
 use bearward_issuer::{
     Credential, CredentialError, CredentialSource, Discovery, Fetch, HttpFetch, KnownMetadata,
     SharedCredential,
 };
-use bearward_observe::{Condition, Health, Observer, Probe};
+use bearward_observe::{Health, Observer};
 use bearward_secrets::{SecretError, SecretRef, Secrets};
-use bearward_supply::{ClientCredentials, Handle, TenantSigner, TokenManager};
+use bearward_supply::{ClientCredentials, TenantSigner, TokenManager};
 use bearward_token::{Clock, Issuer};
 
-use crate::config::settings::{
-    AskBy, GuardSettings, IssuerSettings, KeysFrom, ListenAddress, OpaqueSettings, ProviderSettings, Settings,
-};
+use crate::config::settings::{KeysFrom, ListenAddress, ProviderSettings, Settings};
 use crate::revocation_file::RevocationFile;
+use probes::ProviderProbe;
 
 /// Everything that runs, ready to serve.
 pub struct Composition {
@@ -103,12 +98,15 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
         builder.health.register(Arc::new(file));
     }
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
-    let guards = settings.guards.iter().map(|guard| builder.guard(guard, &providers)).collect::<Vec<_>>();
+    let keys = builder.signing_keys()?;
+    let guards = settings.guards.iter().map(|guard| builder.guard(guard, &providers, keys.as_ref()));
+    let guards = guards.collect::<Vec<_>>();
+    let documents = Documents::new(keys, around.clock.clone());
     let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
     let admin_on_loopback = settings.server.admin.ip().is_loopback();
     Ok(Composition {
         guards: guards.iter().map(|inbound| inbound.guard.clone()).collect(),
-        routes: Arc::new(Routes::new(guards, events)),
+        routes: Arc::new(Routes::new(guards, events, documents)),
         egress: settings.server.egress.as_ref().map(|_| Arc::new(builder.egress(&providers))),
         console: Console {
             observer: around.observer.clone(),
@@ -172,120 +170,6 @@ impl Builder<'_> {
         }))
     }
 
-    fn guard(&self, guard: &GuardSettings, providers: &[Arc<Provider>]) -> Inbound {
-        let issuers = guard.issuers.iter().map(|issuer| self.issuer(issuer)).collect();
-        let parts = GuardParts {
-            name: guard.resource.as_str().into(),
-            resource: guard.resource.clone(),
-            realm: guard.realm.clone(),
-            scopes: ScopePolicy::new(
-                guard.required_scopes.clone(),
-                guard.supported_scopes.clone(),
-                guard.implied_scopes.clone(),
-            ),
-            policy: guard.policy.clone(),
-            revocations: self.revocations.clone(),
-            limits: guard.limits,
-            mode: guard.mode,
-            cache_ttl: guard.cache_ttl,
-            cache_entries: guard.cache_entries,
-            pre_provisioned: guard.pre_provisioned,
-        };
-        let named = |name: &String| providers.iter().find(|provider| *provider.name == **name).cloned();
-        let built =
-            Arc::new(Guard::new(parts, issuers, self.around.clock.clone(), self.around.observer.clone()));
-        self.listen_to(&built, guard);
-        let server = &self.settings.server;
-        let public = server.public_url.iter().chain([&guard.resource]);
-        let origins = public.clone().map(|url| url.origin().to_owned()).chain(guard.allowed_origins.clone());
-        let hosts = public.filter_map(|url| url.origin().split_once("://")).map(|(_, host)| host.to_owned());
-        let is_https = guard.resource.as_str().starts_with("https://");
-        Inbound {
-            guard: built,
-            browser: BrowserRules {
-                origins: origins.collect(),
-                hosts: hosts.chain(server.allowed_hosts.clone()).collect(),
-                on_loopback: server.listen.ip().is_loopback(),
-            },
-            upstream: guard.upstream.clone(),
-            provider: guard.provider.as_ref().and_then(named),
-            proxies: TrustedProxies(server.trusted_proxies.clone()),
-            reserved: self.reserved(),
-            max_body: guard.max_body,
-            stream_grace: guard.stream_grace,
-            proto: if is_https { "https" } else { "http" },
-            sessions: Sessions::new(),
-            forwarder: self.forwarder.clone(),
-        }
-    }
-
-    fn issuer(&self, issuer: &IssuerSettings) -> TrustedIssuer {
-        TrustedIssuer {
-            issuer: issuer.issuer.clone(),
-            keys: issuer.keys.as_ref().map(|from| self.keys(&issuer.issuer, from)),
-            opaque: issuer.opaque.as_ref().map(|opaque| self.opaque(&issuer.issuer, opaque)),
-            algorithms: issuer.algorithms.clone(),
-            expectations: issuer.expectations.clone(),
-        }
-    }
-
-    /// Remembers which issuers tell of sessions that have ended; one that several guards trust once.
-    fn listen_to(&self, guard: &Guard, settings: &GuardSettings) {
-        let mut senders = self.senders.borrow_mut();
-        for (issuer, settings) in guard.issuers().iter().zip(&settings.issuers) {
-            let known = senders.iter_mut().find(|sender| sender.issuer.issuer == issuer.issuer);
-            let (logout, events) = (settings.logout_audiences.iter(), settings.event_audiences.iter());
-            if let Some(known) = known {
-                known.logout_audiences.extend(logout.cloned());
-                known.event_audiences.extend(events.cloned());
-            } else if logout.len() + events.len() > 0 {
-                senders.push(Sender {
-                    issuer: issuer.clone(),
-                    logout_audiences: logout.cloned().collect(),
-                    event_audiences: events.cloned().collect(),
-                });
-            }
-        }
-    }
-
-    fn keys(&self, issuer: &Issuer, from: &KeysFrom) -> Arc<KeySource> {
-        let place = (issuer.clone(), from.clone());
-        if let Some(keys) = self.keys.borrow().get(&place) {
-            return keys.clone();
-        }
-        let loader: Arc<dyn KeyLoader> = match from {
-            KeysFrom::Discovery => {
-                Arc::new(Discovered { metadata: self.metadata(issuer), fetch: self.fetch.clone() })
-            }
-            KeysFrom::Url(url) => Arc::new(FromUrl { url: url.clone(), fetch: self.fetch.clone() }),
-            KeysFrom::File(path) => Arc::new(FromFile { path: path.clone() }),
-            KeysFrom::Inline(document) => Arc::new(Inline { document: document.clone() }),
-        };
-        let keys = Arc::new(KeySource::start(issuer.clone(), loader, self.around.clock.clone()));
-        self.health.register(Arc::new(IssuerProbe(keys.clone())));
-        self.keys.borrow_mut().insert(place, keys.clone());
-        keys
-    }
-
-    fn opaque(&self, issuer: &Issuer, settings: &OpaqueSettings) -> Arc<OpaqueTokens> {
-        let (credential, fetch) = (self.secret(&settings.secret), self.fetch.clone());
-        let describe: Arc<dyn Describe> = match &settings.by {
-            AskBy::Introspection { endpoint, client, auth } => Arc::new(Introspection {
-                metadata: self.metadata(issuer),
-                endpoint: endpoint.clone(),
-                client: client.clone(),
-                auth: *auth,
-                credential,
-                fetch,
-            }),
-            AskBy::Clerk { api } => Arc::new(ClerkVerify { api: api.clone(), secret_key: credential, fetch }),
-        };
-        let (prefixes, clock) = (settings.prefixes.clone(), self.around.clock.clone());
-        let tokens = Arc::new(OpaqueTokens::new(issuer.clone(), prefixes, describe, clock));
-        self.health.register(Arc::new(OpaqueProbe(tokens.clone())));
-        tokens
-    }
-
     fn secret(&self, reference: &SecretRef) -> SharedCredential {
         Arc::new(ReadEachTime { reference: reference.clone(), secrets: self.around.secrets.clone() })
     }
@@ -324,49 +208,5 @@ impl CredentialSource for ReadEachTime {
         let secret = self.secrets.read(&self.reference);
         let secret = secret.map_err(|error| CredentialError(error.to_string()))?;
         Ok(Credential { secret })
-    }
-}
-
-/// Readiness of an issuer's keys.
-struct IssuerProbe(Arc<KeySource>);
-
-impl Probe for IssuerProbe {
-    fn name(&self) -> String {
-        format!("issuer {}", self.0.issuer())
-    }
-
-    fn condition(&self) -> Condition {
-        self.0.condition()
-    }
-}
-
-/// Whether opaque tokens can be asked about.
-struct OpaqueProbe(Arc<OpaqueTokens>);
-
-impl Probe for OpaqueProbe {
-    fn name(&self) -> String {
-        format!("opaque tokens of {}", self.0.issuer())
-    }
-
-    fn condition(&self) -> Condition {
-        self.0.condition()
-    }
-}
-
-/// Readiness of a provider's token; keeps the gauge of its remaining life current along the way.
-struct ProviderProbe {
-    handle: Handle,
-    observer: Observer,
-}
-
-impl Probe for ProviderProbe {
-    fn name(&self) -> String {
-        self.handle.name().to_string()
-    }
-
-    fn condition(&self) -> Condition {
-        let left = self.handle.expires_in().unwrap_or_default();
-        self.observer.metrics().set_expires_in(self.handle.name(), left);
-        Probe::condition(&self.handle)
     }
 }

@@ -7,9 +7,11 @@
 //! Nothing else in the program reads the environment.
 
 mod blot;
+mod description;
 mod expectations;
 mod from_environment;
 mod guards;
+mod identity;
 mod issuers;
 mod jwks;
 mod limits;

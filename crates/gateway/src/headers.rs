@@ -34,24 +34,44 @@ const OWN_PREFIXES: [&str; 2] = ["x-bearward-", "x-forwarded-"];
 #[derive(Debug, Clone, Default)]
 pub struct Reserved {
     prefixes: Vec<String>,
+    names: Vec<String>,
 }
 
 impl Reserved {
     /// Reserves these prefixes beside Bearward's own, such as the one of a provider's tenant headers.
     pub fn new<'a>(prefixes: impl IntoIterator<Item = &'a str>) -> Self {
         let own = OWN_PREFIXES.iter().map(|prefix| (*prefix).to_owned());
-        Self { prefixes: own.chain(prefixes.into_iter().map(|p| canonical(p) + "-")).collect() }
+        let prefixes = own.chain(prefixes.into_iter().map(|p| canonical(p) + "-")).collect();
+        Self { prefixes, names: vec!["x-real-ip".into()] }
     }
 
-    fn holds(&self, name: &HeaderName) -> bool {
+    /// Reserves single names as well, such as those that tell an upstream who calls.
+    #[must_use]
+    pub fn and<'a>(mut self, names: impl IntoIterator<Item = &'a HeaderName>) -> Self {
+        self.names.extend(names.into_iter().map(|name| canonical(name.as_str())));
+        self
+    }
+
+    /// Whether a header is one of these, however it is spelt.
+    pub fn holds(&self, name: &HeaderName) -> bool {
         let name = canonical(name.as_str());
-        name == "x-real-ip" || self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+        self.names.contains(&name) || self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 }
 
-/// Lower case, and `_` as `-`: many servers read the two as the same header.
+/// Whether a header has a meaning of its own on the way to an upstream, so that it cannot carry a claim.
+pub fn is_taken(name: &HeaderName) -> bool {
+    const PREFIXES: [&str; 4] = ["mcp-", "content-", "accept", "sec-"];
+    const NAMES: [&str; 6] = ["origin", "last-event-id", "user-agent", "expect", "via", "cache-control"];
+    let plain = canonical(name.as_str());
+    let is_protocol = NAMES.contains(&plain.as_str()) || PREFIXES.iter().any(|p| plain.starts_with(p));
+    is_protocol || never_crosses(name) || Reserved::new([]).holds(name)
+}
+
+/// Lower case, and whatever is neither letter nor digit as `-`: servers that make variables of headers (RFC 3875 §4.1.18)
+/// read `_`, and some `.` and its like, as the same header.
 fn canonical(name: &str) -> String {
-    name.to_ascii_lowercase().replace('_', "-")
+    name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
 /// Makes a caller's headers fit to leave: removes what must not cross, `Host` and the length included,

@@ -1,7 +1,7 @@
 //! The guarded side: one MCP resource in front of one upstream.
 //!
 //! ```text
-//! request ─ Host, Origin ─ preflight ─ guard ─ session ─ body ─ clean headers ─ forward ─ answer, streamed
+//! request ─ Host, Origin ─ preflight ─ guard ─ session ─ body ─ clean headers ─ identity ─ forward ─ answer, streamed
 //! ```
 //! The order is DESIGN's: nothing is read that a cheaper check would have refused.
 
@@ -23,12 +23,15 @@ use crate::browser::{self, BrowserRules};
 use crate::cors;
 use crate::forward::{Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
+use crate::identity::Identity;
 use crate::lifetime::until_expiry;
 use crate::listing::{self, Cut};
 use crate::location;
 use crate::provider::Provider;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
 use crate::target::Target;
+
+const NOT_SIGNED: &str = "This gateway could not tell the server behind who is calling";
 
 /// One guard with what stands behind it.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub struct Inbound {
     pub proxies: TrustedProxies,
     /// Headers that no caller may set.
     pub reserved: Reserved,
+    /// What the upstream is told of its callers.
+    pub identity: Identity,
     /// Longest body, in bytes.
     pub max_body: usize,
     /// How long an event stream outlives its token.
@@ -118,6 +123,12 @@ impl Inbound {
         let cut = caller.as_ref().and_then(|caller| Cut::new(&self.guard, caller));
         let session = SessionUse::of(&head.method, &head.headers);
         let mut headers = self.headers(&head, address);
+        if let Some(caller) = &caller
+            && let Err(error) = self.identity.tell(&mut headers, caller, &*self.forwarder.clock)
+        {
+            tracing::error!(guard = %self.guard.settings().name, %error, "the caller's identity could not be signed");
+            return asked.with_body(&bytes).error(StatusCode::INTERNAL_SERVER_ERROR, NOT_SIGNED);
+        }
         if cut.is_some() {
             listing::ask_plainly(&mut headers);
         }

@@ -13,6 +13,7 @@ pub mod answer;
 pub mod body;
 pub mod browser;
 pub mod cors;
+pub mod documents;
 pub mod egress;
 pub mod forward;
 pub mod headers;
@@ -31,6 +32,7 @@ pub mod signing;
 pub mod target;
 pub mod upstream;
 
+pub use documents::Documents;
 pub use egress::Egress;
 pub use forward::Forwarder;
 pub use inbound::Inbound;

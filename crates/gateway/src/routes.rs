@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use bearward_guard::metadata::WELL_KNOWN;
 use bearward_guard::security_event::Receiver;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
-    CACHE_CONTROL,
-};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::answer::{Asked, document_answer};
-use crate::body::{self, Body};
+use crate::answer::Asked;
+use crate::body::Body;
+use crate::documents::Documents;
 use crate::inbound::Inbound;
 use crate::{receiver, shape};
 
@@ -23,11 +20,12 @@ pub struct Routes {
     /// Longest path first, so that the nearest guard wins.
     guards: Vec<(String, Arc<Inbound>)>,
     events: Receiver,
+    documents: Documents,
 }
 
 impl Routes {
     /// Routes to these guards, each by the path of its resource, and what issuers tell to `events`.
-    pub fn new(guards: impl IntoIterator<Item = Inbound>, events: Receiver) -> Self {
+    pub fn new(guards: impl IntoIterator<Item = Inbound>, events: Receiver, documents: Documents) -> Self {
         let mut guards: Vec<_> = guards
             .into_iter()
             .map(|inbound| {
@@ -36,7 +34,7 @@ impl Routes {
             })
             .collect();
         guards.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
-        Self { guards, events }
+        Self { guards, events, documents }
     }
 
     /// Handles one request.
@@ -48,6 +46,9 @@ impl Routes {
         }
         if path.starts_with(WELL_KNOWN) {
             return self.metadata(path, &head.method);
+        }
+        if let Some(answer) = self.documents.jwks(path, &head.method) {
+            return answer;
         }
         if let Some(kind) = receiver::kind_of(path).filter(|_| !self.events.is_empty()) {
             return receiver::handle(&self.events, kind, Request::from_parts(head, body)).await;
@@ -87,31 +88,6 @@ impl Routes {
             return Asked::plain()
                 .error(StatusCode::NOT_FOUND, "There is no resource with this metadata path");
         };
-        if method == Method::OPTIONS {
-            return public_preflight();
-        }
-        if method != Method::GET && method != Method::HEAD {
-            let mut answer =
-                Asked::plain().error(StatusCode::METHOD_NOT_ALLOWED, "This document can only be read");
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
-            return answer;
-        }
-        let mut answer = document_answer(inbound.guard.metadata());
-        let headers = answer.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
-        // A public document; browser clients read it before they have any token.
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        answer
+        self.documents.metadata(&inbound.guard, method)
     }
-}
-
-/// Any page may read the document, with the headers that MCP clients add.
-fn public_preflight() -> Response<Body> {
-    let mut answer = Response::new(body::empty());
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    let headers = answer.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-    answer
 }

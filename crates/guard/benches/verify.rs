@@ -19,6 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bearward_guard::keys::Algorithm;
 use bearward_guard::loaders::Inline;
+use bearward_guard::metadata::Description;
 use bearward_guard::{
     Expectations, Guard, GuardSettings, KeySource, LimitSettings, Mode, Policy, Revocations, ScopePolicy,
     TrustedIssuer,
@@ -114,6 +115,7 @@ fn guard(runtime: &Runtime, key: &SigningKey, cache_ttl: Duration) -> Guard {
             cache_ttl,
             cache_entries: 1000,
             pre_provisioned: false,
+            description: Description::default(),
         };
         Guard::new(settings, vec![issuer], clock.clone(), Observer::new())
     })

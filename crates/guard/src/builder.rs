@@ -11,6 +11,7 @@ use crate::guard::{Guard, GuardSettings};
 use crate::key_source::KeySource;
 use crate::limits::LimitSettings;
 use crate::loaders::Discovered;
+use crate::metadata::Description;
 use crate::mode::Mode;
 use crate::policy::Policy;
 use crate::presets::Preset;
@@ -24,6 +25,7 @@ pub struct GuardBuilder {
     resource: String,
     issuers: Vec<(String, Preset)>,
     scopes: Vec<String>,
+    description: Description,
     observer: Observer,
 }
 
@@ -48,7 +50,8 @@ impl Guard {
     /// Begins a guard for a resource: the URL that callers use, which is also what tokens must be issued for.
     pub fn builder(resource: &str) -> GuardBuilder {
         let (issuers, scopes) = (Vec::new(), Vec::new());
-        GuardBuilder { resource: resource.into(), issuers, scopes, observer: Observer::new() }
+        let (description, observer) = (Description::default(), Observer::new());
+        GuardBuilder { resource: resource.into(), issuers, scopes, description, observer }
     }
 }
 
@@ -70,6 +73,13 @@ impl GuardBuilder {
     #[must_use]
     pub fn scope(mut self, scope: &str) -> Self {
         self.scopes.push(scope.into());
+        self
+    }
+
+    /// What the metadata document says beside what it must: a name, pages, terms.
+    #[must_use]
+    pub fn describe(mut self, description: Description) -> Self {
+        self.description = description;
         self
     }
 
@@ -119,6 +129,7 @@ impl GuardBuilder {
             cache_ttl: Duration::from_secs(60),
             cache_entries: 100_000,
             pre_provisioned: false,
+            description: self.description,
             resource,
         };
         Ok(Guard::new(settings, issuers, clock, self.observer))

@@ -13,7 +13,7 @@ use crate::bearer::{Presented, Unverified, presented};
 use crate::cache::Cache;
 use crate::limits::{LimitSettings, Limits};
 use crate::message::Call;
-use crate::metadata::{ProtectedResource, well_known_path, well_known_url};
+use crate::metadata::{Description, ProtectedResource, well_known_path, well_known_url};
 use crate::mode::Mode;
 use crate::policy::Policy;
 use crate::refusal::{Challenger, Refusal, Refused};
@@ -49,6 +49,8 @@ pub struct GuardSettings {
     pub cache_entries: u64,
     /// Tokens are handed out by other means: publish no authorization server (SPEC RS-2).
     pub pre_provisioned: bool,
+    /// What the metadata document says beside.
+    pub description: Description,
 }
 
 /// A guard. Shared by all connections.
@@ -73,7 +75,9 @@ impl Guard {
         observer: Observer,
     ) -> Self {
         let published = issuers.iter().map(|trusted| &trusted.issuer).filter(|_| !settings.pre_provisioned);
-        let metadata = ProtectedResource::new(&settings.resource, published, settings.scopes.supported());
+        let supported = settings.scopes.supported();
+        let metadata =
+            ProtectedResource::new(&settings.resource, published, supported, &settings.description);
         let challenger =
             Challenger::new(&settings.realm, &well_known_url(&settings.resource), settings.scopes.required());
         Self {

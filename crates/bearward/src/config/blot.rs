@@ -7,7 +7,7 @@ use super::tree::{Kind, Node, Place};
 /// What the name of a key ends with, holds, or is like when a secret stands behind it: misspelt names, too.
 const ENDINGS: [&str; 2] = ["token", "key"];
 const PARTS: [&str; 6] = ["secr", "passw", "pwd", "credential", "authorization", "bearer"];
-const WHOLE: [&str; 3] = ["secret", "clientsecret", "password"];
+const WHOLE: [&str; 4] = ["secret", "clientsecret", "password", "identitykeys"];
 
 /// How like (Jaro-Winkler) a name must be. Hiding one too many only makes an error less clear.
 const ALIKE: f64 = 0.9;

@@ -11,7 +11,7 @@ use super::reader::{Section, Text, did_you_mean};
 use super::settings::{GuardSettings, ProviderSettings};
 use super::tree::Node;
 use super::values::{DURATION, MINUTE, Size, Span, allowed_origins};
-use super::{issuers, limits, rules};
+use super::{description, identity, issuers, limits, rules};
 
 const SIZE: &str = "write a size such as `4MiB`";
 
@@ -82,6 +82,9 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
     }
     // All of it is read before anything missing ends the reading: what is not read counts as unknown.
     let mode = mode(section, provider.is_some());
+    let (description, signs_metadata) = description::read(section);
+    let upstream_url = section.section("upstream").and_then(|upstream| upstream.text("url"));
+    let identity = identity::read(section, upstream_url.map(|url| url.text));
     Some(GuardSettings {
         realm: section.text("realm").map_or_else(|| "mcp".into(), |text| text.text.to_owned()),
         provider,
@@ -94,6 +97,9 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         allowed_origins: [origins, &allowed_origins(section)].concat(),
         max_body: section.parsed::<Size>("maxBody", SIZE).map_or(4 * 1024 * 1024, |size| size.0),
         pre_provisioned,
+        description,
+        signs_metadata,
+        identity,
         policy: rules::read(section),
         limits: limits::read(section),
         mode,

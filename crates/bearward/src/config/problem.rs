@@ -7,7 +7,7 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 use super::tree::Place;
 
 /// One thing that is wrong, or only worth saying.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     message: String,
     label: String,

@@ -20,8 +20,12 @@ impl Problems {
         self.0.borrow().iter().any(|problem| !problem.is_warning())
     }
 
+    /// What is read twice is said once.
     pub(crate) fn add(&self, problem: Problem) {
-        self.0.borrow_mut().push(problem);
+        let mut problems = self.0.borrow_mut();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
 
     pub(crate) fn into_inner(self) -> Vec<Problem> {
@@ -141,7 +145,15 @@ impl<'a> Section<'a> {
 
     /// A member as a mapping.
     pub(crate) fn section(&self, name: &'static str) -> Option<Section<'a>> {
-        self.node(name).map(|node| Section::new(&self.path_of(name), node, self.problems))
+        self.node(name).map(|node| self.below(name, node))
+    }
+
+    /// A node below this section as a mapping.
+    pub(crate) fn below<'b>(&self, name: &str, node: &'b Node) -> Section<'b>
+    where
+        'a: 'b,
+    {
+        Section::new(&self.path_of(name), node, self.problems)
     }
 
     /// A member as a list of mappings; absent is empty.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::reader::{Problems, Section, Text};
 use super::settings::{ListenAddress, ServerSettings};
 use super::tree::{Kind, Node, Place};
-use super::values::{Size, Span, allowed_origins};
+use super::values::{Size, Span, allowed_origins, secrets};
 
 const ADDRESS: &str = "write an address such as `127.0.0.1:8080` or `[::1]:8080`";
 
@@ -43,6 +43,7 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
         allowed_origins: allowed_origins(&section),
         trusted_proxies: trusted_proxies(&section),
         max_header: max_header(&section),
+        identity_keys: secrets(&section, "identityKeys"),
         max_connections: count(&section, "maxConnections", "connections", 1_000_000),
         drain: section
             .parsed::<Span>("drain", "write a duration such as `10s`")

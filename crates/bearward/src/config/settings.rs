@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use bearward_gateway::target::Target;
 use bearward_guard::keys::Algorithm;
-use bearward_guard::{Expectations, LimitSettings, Mode, Policy};
+use bearward_guard::metadata::Description;
+use bearward_guard::{ClaimPath, Expectations, LimitSettings, Mode, Policy};
 use bearward_issuer::ClientAuth;
 use bearward_secrets::SecretRef;
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
+use http::HeaderName;
 use ipnet::IpNet;
 
 /// All of it.
@@ -39,13 +41,19 @@ impl Settings {
             let opaque = issuer.opaque.as_ref()?;
             Some((format!("opaque tokens of {}", issuer.issuer), &opaque.secret))
         });
-        clients.chain(tenants).chain(issuers).collect()
+        let keys = self.server.identity_keys.iter().map(|key| ("identity keys".to_owned(), key));
+        clients.chain(tenants).chain(issuers).chain(keys).collect()
     }
 
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
     /// the program may stand anywhere.
     pub(crate) fn with_files_in(mut self, folder: &Path) -> Self {
         self.revocation_file = self.revocation_file.map(|file| folder.join(file));
+        for secret in &mut self.server.identity_keys {
+            if let SecretRef::File(path) = secret {
+                *path = folder.join(&path);
+            }
+        }
         for provider in &mut self.providers {
             let tenant = provider.tenant_headers.as_mut().map(|tenant| &mut tenant.secret);
             for secret in [Some(&mut provider.client_secret), tenant].into_iter().flatten() {
@@ -87,6 +95,8 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Longest request head, in bytes.
     pub max_header: usize,
+    /// Keys that sign, newest first; empty: ones of our own, changed every day.
+    pub identity_keys: Vec<SecretRef>,
     /// Most connections at once to one listener; absent: what the process's open files allow.
     pub max_connections: Option<usize>,
     /// How long open requests may go on at shutdown.
@@ -137,8 +147,32 @@ pub struct GuardSettings {
     pub mode: Mode,
     /// Publishes no authorization server (SPEC RS-2).
     pub pre_provisioned: bool,
+    /// What the metadata document says beside.
+    pub description: Description,
+    /// Whether that document is signed.
+    pub signs_metadata: bool,
+    /// What the upstream is told of callers.
+    pub identity: IdentitySettings,
     /// How long an event stream outlives its token.
     pub stream_grace: Duration,
+}
+
+/// What an upstream is told of callers.
+#[derive(Debug, Clone, Default)]
+pub struct IdentitySettings {
+    /// Which claim stands in which header.
+    pub headers: Vec<(HeaderName, ClaimPath)>,
+    /// A signed assertion.
+    pub assertion: Option<AssertionSettings>,
+}
+
+/// How an upstream is told by a signed assertion.
+#[derive(Debug, Clone)]
+pub struct AssertionSettings {
+    /// Its `aud`.
+    pub audience: String,
+    /// How long one lives.
+    pub lifetime: Duration,
 }
 
 /// One trusted issuer.

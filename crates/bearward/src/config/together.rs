@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use bearward_gateway::headers::Reserved;
 use bearward_gateway::provider::TenantFrom;
 
 use super::reader::Section;
@@ -11,6 +12,7 @@ use super::settings::{GuardSettings, ProviderSettings, Settings};
 pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
     for (section, guard) in root.sections("guards").iter().zip(&settings.guards) {
         opaque_tokens_are_told_apart(section, guard);
+        identity_is_not_the_tenant(section, guard, &settings.providers);
     }
     let sections = root.section("mcp").map(|mcp| mcp.sections("providers")).unwrap_or_default();
     for (section, provider) in sections.iter().zip(&settings.providers) {
@@ -38,6 +40,18 @@ fn opaque_tokens_are_told_apart(section: &Section<'_>, guard: &GuardSettings) {
             let at = section.node("issuers").map_or(section.at(), |node| &node.at);
             let help = "tell their tokens apart by `introspection.prefixes`: none must reach another issuer";
             section.error(at, message, help);
+        }
+    }
+}
+
+/// A provider's signed tenant headers are its alone: a claim in one of them would contradict the signature.
+fn identity_is_not_the_tenant(section: &Section<'_>, guard: &GuardSettings, providers: &[ProviderSettings]) {
+    for tenant in providers.iter().filter_map(|provider| provider.tenant_headers.as_ref()) {
+        let signed = Reserved::new([tenant.prefix.as_str()]);
+        if let Some((name, _)) = guard.identity.headers.iter().find(|(name, _)| signed.holds(name)) {
+            let at = section.node("identity").map_or(section.at(), |node| &node.at);
+            let message = format!("`{name}` begins like the tenant headers that a provider signs");
+            section.error(at, message, "use another name for the claim");
         }
     }
 }

@@ -11,7 +11,7 @@ use bearward_token::Resource;
 
 use super::reader::{Section, Text};
 use super::settings::ListenAddress;
-use super::tree::Kind;
+use super::tree::{Kind, Node};
 
 /// What a duration looks like, for errors.
 pub(crate) const DURATION: &str = "write a duration such as `30s`";
@@ -77,18 +77,34 @@ impl FromStr for ListenAddress {
 
 /// A member that must be a reference to a secret.
 pub(crate) fn secret(section: &Section<'_>, name: &'static str) -> Option<SecretRef> {
-    const HELP: &str = "write `{env: NAME}` or `{file: /path}`, and put the secret there";
     let Some(node) = section.node(name) else {
         section.missing(name, "{env: NAME}");
         return None;
     };
+    secret_at(section, name, node)
+}
+
+/// A member that is a list of references to secrets; absent is empty.
+pub(crate) fn secrets(section: &Section<'_>, name: &'static str) -> Vec<SecretRef> {
+    let Some(node) = section.node(name) else { return Vec::new() };
+    match &node.kind {
+        Kind::List(items) => {
+            let read = |(at, item)| secret_at(section, &format!("{name}[{at}]"), item);
+            items.iter().enumerate().filter_map(read).collect()
+        }
+        _ => secret_at(section, name, node).into_iter().collect(),
+    }
+}
+
+fn secret_at(section: &Section<'_>, name: &str, node: &Node) -> Option<SecretRef> {
+    const HELP: &str = "write `{env: NAME}` or `{file: /path}`, and put the secret there";
     if matches!(node.kind, Kind::Scalar(_) | Kind::List(_)) {
         // The value is not repeated: it may be the secret itself.
         let message = format!("`{}` must be a reference, not the secret itself", section.path_of(name));
         section.error(&node.at, message, HELP);
         return None;
     }
-    let reference = section.section(name)?;
+    let reference = section.below(name, node);
     if !reference.has_only(&["env", "file", "vault", "aws"]) {
         // Nor are its members named: one may be the secret.
         let message = format!("`{}` must be a reference", section.path_of(name));

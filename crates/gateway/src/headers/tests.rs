@@ -30,6 +30,8 @@ fn credentials_cookies_and_reserved_headers_never_cross_in_any_spelling() {
         "x_real_ip",
         "X-Bearward-Identity",
         "x_bearward_identity",
+        "x.bearward.identity",
+        "x-bearward~identity",
         "X-TB-Tenant-ID",
         "x_tb_tenant_id",
         "X-Tb_Signature",
@@ -86,4 +88,40 @@ fn what_a_server_behind_could_read_as_another_header_is_removed() {
     let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
     left.sort_unstable();
     assert_eq!(left, ["mcp-param-a_b", "x-any"]);
+}
+
+// HARD 27
+#[test]
+fn a_name_that_tells_of_callers_is_kept_from_them_in_any_spelling() {
+    let names = [HeaderName::from_static("x-user-id")];
+    let reserved = Reserved::new([]).and(&names);
+    for name in ["X-User-Id", "x-user-id", "X_USER_ID", "x_user-id", "x.user.id", "x-user_id"] {
+        let mut headers = map(&[(name, "root"), (name, "again"), ("x-user-id-hint", "stays")]);
+        clean_request(&mut headers, &reserved);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-user-id-hint"], "{name}");
+    }
+}
+
+#[test]
+fn a_header_with_a_meaning_of_its_own_cannot_carry_a_claim() {
+    for name in [
+        "authorization",
+        "cookie",
+        "host",
+        "mcp-session-id",
+        "x-bearward-user",
+        "x-forwarded-user",
+        "content-type",
+        "origin",
+        "connection",
+        "accept",
+        "x-real-ip",
+        "last-event-id",
+        "content_length",
+    ] {
+        assert!(is_taken(&HeaderName::from_static(name)), "{name}");
+    }
+    for name in ["x-user-id", "x-roles", "remote-user", "tenant"] {
+        assert!(!is_taken(&HeaderName::from_static(name)), "{name}");
+    }
 }

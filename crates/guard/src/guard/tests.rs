@@ -101,6 +101,7 @@ impl Scene {
             cache_ttl: Duration::from_secs(60),
             cache_entries: 1000,
             pre_provisioned: false,
+            description: Description::default(),
         };
         bend(&mut settings);
         let scene = Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bearward_guard::keys::Algorithm;
 use bearward_guard::loaders::Inline;
+use bearward_guard::metadata::Description;
 use bearward_guard::{
     Expectations, Guard, GuardSettings, KeySource, LimitSettings, Mode, Policy, Refusal, Revocations,
     ScopePolicy, TrustedIssuer,
@@ -63,6 +64,7 @@ impl Scene {
             cache_ttl: Duration::ZERO,
             cache_entries: 1,
             pre_provisioned: false,
+            description: Description::default(),
         };
         let guard = Guard::new(settings, issuers, clock.clone(), Observer::new());
         while guard.issuers().iter().any(|issuer| issuer.keys.as_ref().unwrap().generation() == 0) {

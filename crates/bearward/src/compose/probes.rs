@@ -1,0 +1,51 @@
+//! What readiness asks of each part.
+
+use std::sync::Arc;
+
+use bearward_guard::{KeySource, OpaqueTokens};
+use bearward_observe::{Condition, Observer, Probe};
+use bearward_supply::Handle;
+
+/// Readiness of an issuer's keys.
+pub(super) struct IssuerProbe(pub(super) Arc<KeySource>);
+
+impl Probe for IssuerProbe {
+    fn name(&self) -> String {
+        format!("issuer {}", self.0.issuer())
+    }
+
+    fn condition(&self) -> Condition {
+        self.0.condition()
+    }
+}
+
+/// Whether opaque tokens can be asked about.
+pub(super) struct OpaqueProbe(pub(super) Arc<OpaqueTokens>);
+
+impl Probe for OpaqueProbe {
+    fn name(&self) -> String {
+        format!("opaque tokens of {}", self.0.issuer())
+    }
+
+    fn condition(&self) -> Condition {
+        self.0.condition()
+    }
+}
+
+/// Readiness of a provider's token; keeps the gauge of its remaining life current along the way.
+pub(super) struct ProviderProbe {
+    pub(super) handle: Handle,
+    pub(super) observer: Observer,
+}
+
+impl Probe for ProviderProbe {
+    fn name(&self) -> String {
+        self.handle.name().to_string()
+    }
+
+    fn condition(&self) -> Condition {
+        let left = self.handle.expires_in().unwrap_or_default();
+        self.observer.metrics().set_expires_in(self.handle.name(), left);
+        Probe::condition(&self.handle)
+    }
+}
