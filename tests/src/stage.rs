@@ -54,6 +54,8 @@ pub struct Plan {
     pub guard: String,
     /// More keys of the server, each behind a comma.
     pub server: String,
+    /// More sections of the configuration.
+    pub sections: String,
     /// The guard's upstream instead of the sample server, with `provider` if need be; `NOTES` stands for the
     /// notes API's URL.
     pub upstream: Option<String>,
@@ -101,7 +103,9 @@ guards:
     upstream: {{{upstream}}}
     issuers: [{{issuer: '{issuer}'}}]
 {guard}
+{sections}
 ",
+            sections = plan.sections,
             notes = notes.url(),
             issuer = issuer.issuer(),
             server = plan.server,
@@ -116,8 +120,11 @@ guards:
             issuer.stop().await;
             issuer = AuthorizationServer::builder().keys(keys).start().await.unwrap();
         }
-        let environment =
-            [("CLIENT_SECRET", "client-secret-value"), ("TENANT_SECRET", "tenant-secret-value")];
+        let environment = [
+            ("CLIENT_SECRET", "client-secret-value"),
+            ("TENANT_SECRET", "tenant-secret-value"),
+            ("HASH_KEY", "hash-key-value"),
+        ];
         let environment =
             Environment::new(environment.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let observer = Observer::new();
@@ -156,6 +163,14 @@ guards:
         request
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
+    }
+
+    /// `/metrics`.
+    ///
+    /// # Panics
+    /// When nobody answers.
+    pub async fn metrics(&self) -> String {
+        self.http.get(format!("{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap()
     }
 
     /// Waits until `/readyz` says yes.

@@ -46,10 +46,6 @@ async fn send(stage: &Stage, token: &str) -> (u16, String, String) {
     (answer.status().as_u16(), challenge, answer.text().await.unwrap())
 }
 
-async fn metrics(stage: &Stage) -> String {
-    stage.http.get(format!("{}/metrics", stage.admin)).send().await.unwrap().text().await.unwrap()
-}
-
 #[tokio::test]
 async fn a_guard_that_observes_refuses_nothing_counts_what_it_would_and_leaves_the_word_to_the_server() {
     let server = verifies_itself().await;
@@ -61,7 +57,7 @@ async fn a_guard_that_observes_refuses_nothing_counts_what_it_would_and_leaves_t
         (401, "Bearer realm=\"behind\"", "presented: Bearer garbage")
     );
     assert_eq!(send(&stage, &stage.token()).await.0, 401, "the server does not know our issuer yet");
-    let metrics = metrics(&stage).await;
+    let metrics = stage.metrics().await;
     let guard = &stage.resource;
     assert!(
         metrics.contains(&format!("auth_observed_total{{guard=\"{guard}\",outcome=\"malformed\"}} 2")),
@@ -79,7 +75,7 @@ async fn a_guard_that_is_off_does_not_even_look() {
     let stage = stage("off", &server).await;
     assert_eq!(send(&stage, "old").await.2, "let in");
     assert_eq!(send(&stage, "garbage").await.0, 401);
-    let metrics = metrics(&stage).await;
+    let metrics = stage.metrics().await;
     assert!(
         !metrics.contains("auth_observed_total{") && !metrics.contains("auth_requests_total{"),
         "{metrics}"

@@ -51,8 +51,9 @@ mcp:
              clientSecret: {{env: CLIENT_SECRET}}, allowInsecure: true}}
       tenantHeaders: {{prefix: X-TB, secret: {{file: tenant-key}}, constant: acme}}
 guards:
-  - {{resource: '{resource}', upstream: {{url: '{mcp}'}}, issuers: [{{issuer: '{issuer}'}}]}}
+  - {{resource: '{resource}', upstream: {{url: '{mcp}'}}, issuers: [{{issuer: '{issuer}'}}], identity: {{assertion: true}}}}
   - {{resource: '{direct}', upstream: {{url: '{notes}/echo', provider: notes-api}}, issuers: [{{issuer: '{issuer}'}}]}}
+telemetry: {{audit: {{stdout: true}}}}
 ",
         notes = notes.url(),
         mcp = mcp.url(),
@@ -130,6 +131,11 @@ guards:
         "it did log: {printed}"
     );
     assert!(printed.contains("stopped"), "to the end: {printed}");
+    let audited = printed.lines().filter(|line| line.contains(r#""outcome":"refused","reason":"signature""#));
+    assert_eq!(audited.count(), 1, "the audit trail is there: {printed}");
+    let words = printed.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
+    let tokens: Vec<_> = words.filter(|word| word.starts_with("eyJ") && word.len() > 40).collect();
+    assert!(tokens.is_empty(), "an assertion, too, is nobody's to read: {tokens:?}");
     assert!(secrets.len() > 8, "there was something to look for");
     for secret in secrets {
         // A part of a token is a leak, too: its signature, its payload.

@@ -21,13 +21,15 @@ use bearward_issuer::{
     Credential, CredentialError, CredentialSource, Discovery, Fetch, HttpFetch, KnownMetadata,
     SharedCredential,
 };
-use bearward_observe::{Health, Observer};
+use bearward_observe::audit::Pseudonyms;
+use bearward_observe::{AuditTrail, Health, Observer};
 use bearward_secrets::{SecretError, SecretRef, Secrets};
 use bearward_supply::{ClientCredentials, TenantSigner, TokenManager};
 use bearward_token::{Clock, Issuer};
 
 use crate::config::settings::{KeysFrom, ListenAddress, ProviderSettings, Settings};
 use crate::revocation_file::RevocationFile;
+use guards::Shared;
 use probes::ProviderProbe;
 
 /// Everything that runs, ready to serve.
@@ -71,6 +73,14 @@ pub enum ComposeError {
     /// TLS cannot be set up on this machine.
     #[error("TLS cannot be set up on this machine: {0}")]
     Tls(String),
+    /// Decisions cannot be written down.
+    #[error("the audit trail to {place} cannot be opened: {source}")]
+    Audit {
+        /// Where.
+        place: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Something that the configuration should have refused.
     #[error("{0}")]
     Setting(String),
@@ -99,8 +109,8 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
     }
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
     let keys = builder.signing_keys()?;
-    let guards = settings.guards.iter().map(|guard| builder.guard(guard, &providers, keys.as_ref()));
-    let guards = guards.collect::<Vec<_>>();
+    let shared = Shared { providers: &providers, keys: keys.as_ref(), audit: builder.audit()? };
+    let guards = settings.guards.iter().map(|guard| builder.guard(guard, &shared)).collect::<Vec<_>>();
     let documents = Documents::new(keys, around.clock.clone());
     let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
     let admin_on_loopback = settings.server.admin.ip().is_loopback();
@@ -168,6 +178,24 @@ impl Builder<'_> {
             tokens,
             tenant: tenant.transpose()?,
         }))
+    }
+
+    fn audit(&self) -> Result<Option<AuditTrail>, ComposeError> {
+        let Some(audit) = &self.settings.audit else { return Ok(None) };
+        let pseudonyms = match &audit.hidden {
+            None => Pseudonyms::default(),
+            Some(hidden) => {
+                let failed = |source| ComposeError::Secret { what: "telemetry.audit.hashKey".into(), source };
+                let key = self.around.secrets.read(&hidden.key).map_err(failed)?;
+                Pseudonyms::new(key.expose().as_bytes(), hidden.fields.iter().copied())
+            }
+        };
+        let (metrics, clock) = (self.around.observer.metrics().clone(), self.around.clock.clone());
+        let trail = AuditTrail::start(audit.destination.clone(), pseudonyms, metrics, clock);
+        let trail =
+            trail.map_err(|source| ComposeError::Audit { place: audit.destination.to_string(), source })?;
+        self.health.register(Arc::new(trail.clone()));
+        Ok(Some(trail))
     }
 
     fn secret(&self, reference: &SecretRef) -> SharedCredential {

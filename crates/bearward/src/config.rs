@@ -6,6 +6,7 @@
 //! ```
 //! Nothing else in the program reads the environment.
 
+mod audit;
 mod blot;
 mod description;
 mod expectations;

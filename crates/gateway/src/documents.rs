@@ -53,9 +53,11 @@ impl Documents {
             };
             if let Some(keys) = self.keys.as_ref().filter(|_| guard.metadata().jwks_uri.is_some()) {
                 match self.sign(&document, keys) {
-                    Ok(signed) => drop(document.insert("signed_metadata".into(), signed.into())),
+                    Ok(signed) => {
+                        document.insert("signed_metadata".into(), signed.into());
+                    }
                     Err(error) => {
-                        tracing::error!(%error, "the metadata could not be signed and is served as it is")
+                        tracing::error!(%error, "the metadata could not be signed and is served as it is");
                     }
                 }
             }

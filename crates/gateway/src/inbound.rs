@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_guard::{Guard, Mode, Refusal, Refused, Verified, agreement, message};
-use bearward_observe::{Event, Rejection};
+use bearward_guard::{Guard, Mode, Verified};
+use bearward_observe::{AuditTrail, Event};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -24,6 +24,7 @@ use crate::cors;
 use crate::forward::{Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
 use crate::identity::Identity;
+use crate::judge::Admitted;
 use crate::lifetime::until_expiry;
 use crate::listing::{self, Cut};
 use crate::location;
@@ -56,6 +57,8 @@ pub struct Inbound {
     pub stream_grace: Duration,
     /// `https` when callers reach the resource by TLS.
     pub proto: &'static str,
+    /// Where decisions are written down.
+    pub audit: Option<AuditTrail>,
     /// Open sessions.
     pub sessions: Sessions,
     /// Sends.
@@ -71,8 +74,10 @@ impl Inbound {
         peer: Option<IpAddr>,
     ) -> Response<Body> {
         let (head, incoming) = request.into_parts();
+        let address = peer.map(|peer| self.proxies.caller(peer, &head.headers));
         if let Err(reason) = self.browser.check(&head.uri, &head.headers) {
             self.guard.rejected(reason, true);
+            self.record(&head, address).refused(reason, true);
             let asked = Asked::new(&head.method);
             return asked.error(StatusCode::FORBIDDEN, "This origin or host is not allowed here");
         }
@@ -80,7 +85,7 @@ impl Inbound {
             return answer;
         }
         let origin = cors::origin(&head);
-        let mut answer = self.judge_and_forward(head, incoming, rest, peer).await;
+        let mut answer = self.judge_and_forward(head, incoming, rest, address).await;
         cors::allow(answer.headers_mut(), origin.as_ref());
         answer
     }
@@ -90,33 +95,14 @@ impl Inbound {
         head: Parts,
         incoming: Incoming,
         rest: &str,
-        peer: Option<IpAddr>,
+        address: Option<IpAddr>,
     ) -> Response<Body> {
         let received = self.forwarder.clock.monotonic();
         let asked = Asked::new(&head.method);
-        let address = peer.map(|peer| self.proxies.caller(peer, &head.headers));
-        let caller = match self.identify(&head, address).await {
-            Ok(caller) => caller,
-            Err(refusal) => return asked.refusal(&self.guard, &refusal),
+        let Admitted { caller, bytes } = match self.judge(&asked, &head, incoming, address).await {
+            Ok(admitted) => admitted,
+            Err(refused) => return *refused,
         };
-        if let Some(caller) = &caller
-            && !self.sessions.allows(&head.headers, caller)
-        {
-            let is_enforced = self.guard.enforces_for(caller);
-            self.guard.rejected(Rejection::ForeignSession, is_enforced);
-            if is_enforced {
-                return asked.error(StatusCode::NOT_FOUND, "Session not found");
-            }
-        }
-        let bytes = match body::collect(incoming, self.max_body).await {
-            Ok(bytes) => bytes,
-            Err(error) => return asked.bad_body(error),
-        };
-        if let Some(caller) = &caller
-            && let Err(refused) = self.judge_calls(&asked, &head, &bytes, caller)
-        {
-            return *refused;
-        }
         let Ok(uri) = self.upstream.join(rest, head.uri.query()) else {
             return asked.with_body(&bytes).error(StatusCode::BAD_REQUEST, "The request path is not allowed");
         };
@@ -146,50 +132,6 @@ impl Inbound {
                 tracing::warn!(guard = %self.guard.settings().name, %error, cause, "no usable answer from behind");
                 asked.with_body(&bytes).failure(&error)
             }
-        }
-    }
-
-    /// Who calls; `None` where the guard is off, or only observes somebody that it would refuse.
-    async fn identify(&self, head: &Parts, address: Option<IpAddr>) -> Result<Option<Verified>, Refusal> {
-        if self.guard.settings().mode == Mode::Off {
-            return Ok(None);
-        }
-        match self.guard.admit(&head.headers, head.uri.query(), address).await {
-            Ok(caller) => Ok(Some(caller)),
-            Err(Refused { refusal, is_enforced: true }) => Err(refusal),
-            Err(Refused { is_enforced: false, .. }) => Ok(None),
-        }
-    }
-
-    /// Judges what the body asks for, where some rule hangs on it.
-    fn judge_calls(
-        &self,
-        asked: &Asked,
-        head: &Parts,
-        body: &[u8],
-        caller: &Verified,
-    ) -> Result<(), Box<Response<Body>>> {
-        if self.guard.settings().policy.is_empty() || head.method != Method::POST {
-            return Ok(());
-        }
-        let is_enforced = self.guard.enforces_for(caller);
-        let refuse = |reason, answer: Response<Body>| {
-            self.guard.rejected(reason, is_enforced);
-            if is_enforced { Err(Box::new(answer)) } else { Ok(()) }
-        };
-        let calls = match message::read(body) {
-            Ok(calls) => calls,
-            Err(error) => return refuse(Rejection::Body, asked.bad_message(error)),
-        };
-        let asked = asked.clone().with_body(body);
-        if agreement::check(&head.headers, &calls).is_err() {
-            return refuse(Rejection::HeaderMismatch, asked.disagreement());
-        }
-        match self.guard.authorize(caller, &calls) {
-            Err(Refused { refusal, is_enforced: true }) => {
-                Err(Box::new(asked.refusal(&self.guard, &refusal)))
-            }
-            Ok(()) | Err(Refused { is_enforced: false, .. }) => Ok(()),
         }
     }
 

@@ -106,10 +106,10 @@ impl Guard {
         let started = self.clock.monotonic();
         let outcome = match address.map_or(Ok(()), |address| self.limits.check_address(address)) {
             Ok(()) => self.judge(headers, query).await,
-            Err(exceeded) => Err(Refusal::TooMany(exceeded)),
+            Err(exceeded) => Err(Turned::from(Refusal::TooMany(exceeded))),
         };
-        if let (Some(address), Err(Refusal::InvalidToken(_) | Refusal::InvalidRequest(_))) =
-            (address, &outcome)
+        if let (Some(address), Err(turned)) = (address, &outcome)
+            && matches!(turned.refusal, Refusal::InvalidToken(_) | Refusal::InvalidRequest(_))
         {
             self.limits.failed(address);
         }
@@ -124,10 +124,12 @@ impl Guard {
                 });
                 Ok(verified)
             }
-            Err(refusal) => {
-                let is_enforced =
-                    self.settings.mode.enforces(self.settings.resource.as_str(), &nameless(headers, address));
-                Err(self.refused(refusal, is_enforced))
+            Err(Turned { refusal, caller }) => {
+                let is_enforced = match &caller {
+                    Some(caller) => self.enforces_for(caller),
+                    None => self.enforces(&nameless(headers, address)),
+                };
+                Err(self.refused(refusal, caller, is_enforced))
             }
         }
     }
@@ -136,19 +138,25 @@ impl Guard {
     ///
     /// # Errors
     /// The refusal to answer with. It has been counted and logged already.
-    pub fn authorize(&self, caller: &Principal, calls: &[Call]) -> Result<(), Refused> {
-        self.permits(caller, calls).map_err(|refusal| self.refused(refusal, self.enforces_for(caller)))
+    pub fn authorize(&self, caller: &Verified, calls: &[Call]) -> Result<(), Refused> {
+        self.permits(caller, calls).map_err(|refusal| {
+            self.refused(refusal, Some(caller.principal().clone()), self.enforces_for(caller))
+        })
     }
 
     /// Whether refusals count for an admitted caller.
     pub fn enforces_for(&self, caller: &Principal) -> bool {
         let name = format!("{}:{}{}", caller.issuer.as_str().len(), caller.issuer.as_str(), caller.subject);
-        self.settings.mode.enforces(self.settings.resource.as_str(), &name)
+        self.enforces(&name)
     }
 
-    fn refused(&self, refusal: Refusal, is_enforced: bool) -> Refused {
+    fn enforces(&self, name: &str) -> bool {
+        self.settings.mode.enforces(self.settings.resource.as_str(), name)
+    }
+
+    fn refused(&self, refusal: Refusal, caller: Option<Arc<Principal>>, is_enforced: bool) -> Refused {
         self.rejected(refusal.rejection(), is_enforced);
-        Refused { refusal, is_enforced }
+        Refused { refusal, caller, is_enforced }
     }
 
     /// Whether a caller could make a call, without counting anything.
@@ -199,23 +207,32 @@ impl Guard {
         self.verifier.issuers()
     }
 
-    async fn judge(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(Verified, bool), Refusal> {
+    async fn judge(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(Verified, bool), Turned> {
         let token = match presented(headers, query) {
             Ok(Presented::Token(token)) => token,
-            Ok(Presented::Nothing(reason)) => return Err(Refusal::NoToken(reason)),
-            Err(reason) => return Err(Refusal::InvalidRequest(reason)),
+            Ok(Presented::Nothing(reason)) => return Err(Refusal::NoToken(reason).into()),
+            Err(reason) => return Err(Refusal::InvalidRequest(reason).into()),
         };
         let (verified, cached) = match self.cache.get(token) {
             Some(verified) => (verified, true),
-            None if !token.is_well_formed() => return Err(Refusal::InvalidRequest(Rejection::Malformed)),
+            None if !token.is_well_formed() => {
+                return Err(Refusal::InvalidRequest(Rejection::Malformed).into());
+            }
             None => (self.verify(token).await?, false),
         };
-        if self.settings.revocations.is_revoked(&verified) {
+        match self.judge_verified(&verified) {
+            Ok(()) => Ok((verified, cached)),
+            Err(refusal) => Err(Turned { refusal, caller: Some(verified.principal().clone()) }),
+        }
+    }
+
+    fn judge_verified(&self, verified: &Verified) -> Result<(), Refusal> {
+        if self.settings.revocations.is_revoked(verified) {
             return Err(Refusal::InvalidToken(Rejection::Revoked));
         }
-        self.limits.count(&verified).map_err(Refusal::TooMany)?;
+        self.limits.count(verified).map_err(Refusal::TooMany)?;
         match self.settings.scopes.missing(&verified.scopes) {
-            None => Ok((verified, cached)),
+            None => Ok(()),
             Some(needed) => Err(Refusal::InsufficientScope { needed }),
         }
     }
@@ -233,6 +250,18 @@ impl Guard {
             Err(Rejection::Subject) => Err(Refusal::Forbidden(Rejection::Subject)),
             Err(reason) => Err(Refusal::InvalidToken(reason)),
         }
+    }
+}
+
+/// A refusal, and who was refused, where the token itself was good.
+struct Turned {
+    refusal: Refusal,
+    caller: Option<Arc<Principal>>,
+}
+
+impl From<Refusal> for Turned {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, caller: None }
     }
 }
 

@@ -82,7 +82,7 @@ where
                     request.headers_mut().remove(AUTHORIZATION);
                     request.extensions_mut().insert(caller.principal().clone());
                 }
-                Err(Refused { refusal, is_enforced: true }) => {
+                Err(Refused { refusal, is_enforced: true, .. }) => {
                     return Ok(refused(&guard, &refusal, request.method()));
                 }
                 Err(Refused { is_enforced: false, .. }) => {}

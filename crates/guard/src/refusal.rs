@@ -3,10 +3,11 @@
 //! RFC 6750 §3, RFC 9728 §5.1, SPEC RS-3, RS-4, RS-6. The answer carries no detail that would help an
 //! attacker; the exact reason goes to the event.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::Rejection;
-use bearward_token::ScopeSet;
+use bearward_token::{Principal, ScopeSet};
 
 use crate::limits::Exceeded;
 use http::{HeaderValue, StatusCode};
@@ -39,10 +40,12 @@ pub enum Refusal {
 }
 
 /// A refusal, and whether it counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Refused {
     /// What the caller is told, or would be.
     pub refusal: Refusal,
+    /// Who it is, where the token itself was good.
+    pub caller: Option<Arc<Principal>>,
     /// False where the guard only observes this caller: the request goes on.
     pub is_enforced: bool,
 }

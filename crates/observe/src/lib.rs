@@ -3,10 +3,12 @@
 //! One [`Observer`] is made at start and handed down. A crate says *what happened* as an [`Event`]; this
 //! crate alone decides which counter that moves, how the log line reads, and who follows it live.
 
+pub mod audit;
 pub mod event;
 pub mod health;
 pub mod metrics;
 
+pub use audit::AuditTrail;
 pub use event::{Event, Rejection};
 pub use health::{Condition, Health, Probe, Report};
 pub use metrics::Metrics;
@@ -42,7 +44,7 @@ impl Observer {
     }
 
     /// The counters behind `/metrics`.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 

@@ -35,6 +35,12 @@ pub struct Metrics {
     verify_seconds: Histogram,
     overhead_seconds: Histogram,
     expires_in: Family<ByProvider, Gauge<f64, AtomicU64>>,
+    audit: Family<ByOutcome, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -105,6 +111,11 @@ impl Metrics {
                 "Time a request spends inside Bearward",
                 0.000_01,
             ),
+            audit: counter(
+                &mut registry,
+                "audit_entries",
+                "Lines of the audit trail: written, failed (the disk may be full), dropped (more than can be written)",
+            ),
             expires_in: gauge(&mut registry, "token_expires_in", "Time left of the current token"),
             registry,
         }
@@ -155,6 +166,11 @@ impl Metrics {
             }
             Event::Proxied { overhead, .. } => self.overhead_seconds.observe(overhead.as_secs_f64()),
         }
+    }
+
+    /// Counts a line of the audit trail: `written`, `failed` or `dropped`.
+    pub(crate) fn count_audit(&self, outcome: &'static str) {
+        self.audit.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// Sets how long a provider's token still lives, as read when metrics are asked for.

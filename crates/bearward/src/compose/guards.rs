@@ -11,11 +11,19 @@ use bearward_gateway::signing::{SigningError, SigningKeys};
 use bearward_gateway::{Inbound, Provider};
 use bearward_guard::metadata::Description;
 use bearward_guard::{Guard, GuardSettings as GuardParts, ScopePolicy};
+use bearward_observe::AuditTrail;
 use bearward_secrets::SecretRef;
 use http::HeaderName;
 
 use super::{Builder, ComposeError};
 use crate::config::settings::GuardSettings;
+
+/// What all guards share.
+pub(super) struct Shared<'a> {
+    pub(super) providers: &'a [Arc<Provider>],
+    pub(super) keys: Option<&'a Arc<SigningKeys>>,
+    pub(super) audit: Option<AuditTrail>,
+}
 
 impl Builder<'_> {
     /// The keys that sign what this server says; `None` when it signs nothing.
@@ -41,12 +49,7 @@ impl Builder<'_> {
         SigningKeys::given(pems, clock).map(Arc::new).map(Some).map_err(failed)
     }
 
-    pub(super) fn guard(
-        &self,
-        guard: &GuardSettings,
-        providers: &[Arc<Provider>],
-        keys: Option<&Arc<SigningKeys>>,
-    ) -> Inbound {
+    pub(super) fn guard(&self, guard: &GuardSettings, shared: &Shared<'_>) -> Inbound {
         let issuers = guard.issuers.iter().map(|issuer| self.issuer(issuer)).collect();
         let parts = GuardParts {
             name: guard.resource.as_str().into(),
@@ -66,7 +69,8 @@ impl Builder<'_> {
             pre_provisioned: guard.pre_provisioned,
             description: self.description(guard),
         };
-        let named = |name: &String| providers.iter().find(|provider| *provider.name == **name).cloned();
+        let named =
+            |name: &String| shared.providers.iter().find(|provider| *provider.name == **name).cloned();
         let built =
             Arc::new(Guard::new(parts, issuers, self.around.clock.clone(), self.around.observer.clone()));
         self.listen_to(&built, guard);
@@ -86,7 +90,8 @@ impl Builder<'_> {
             provider: guard.provider.as_ref().and_then(named),
             proxies: TrustedProxies(server.trusted_proxies.clone()),
             reserved: self.reserved().and(self.identity_headers()),
-            identity: self.identity(guard, keys),
+            identity: self.identity(guard, shared.keys),
+            audit: shared.audit.clone(),
             max_body: guard.max_body,
             stream_grace: guard.stream_grace,
             proto: if is_https { "https" } else { "http" },

@@ -8,7 +8,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::reader::{Problems, Section};
 use super::settings::Settings;
 use super::tree::{Node, Place, place_in, scalars};
-use super::{from_environment, guards, overrides, providers, server, together, tree};
+use super::{audit, from_environment, guards, overrides, providers, server, together, tree};
 
 /// The process's environment, taken once at start.
 #[derive(Clone, Default)]
@@ -178,7 +178,6 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
         ("default", "it belongs to reusing the application's login"),
         ("broker", "it has no broker"),
         ("rollout", "every guard and provider is fully on"),
-        ("telemetry", "it logs to stderr and serves /metrics"),
     ] {
         root.not_yet(later, what);
     }
@@ -187,6 +186,11 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
         let file = revocation.required_text("file", "revoked.jsonl").map(|text| PathBuf::from(text.text));
         revocation.finish();
         file
+    });
+    let audit = root.section("telemetry").and_then(|telemetry| {
+        let audit = audit::read(&telemetry);
+        telemetry.finish();
+        audit
     });
     let providers = providers::read(root);
     let guards = guards::read(root, &providers, &server.allowed_origins);
@@ -197,7 +201,7 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
         );
     }
     root.finish();
-    Settings { server, guards, providers, revocation_file }
+    Settings { server, guards, providers, revocation_file, audit }
 }
 
 /// Names that are promised and that this version does not read: whoever sets them must know.

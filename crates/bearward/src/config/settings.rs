@@ -10,6 +10,7 @@ use bearward_guard::keys::Algorithm;
 use bearward_guard::metadata::Description;
 use bearward_guard::{ClaimPath, Expectations, LimitSettings, Mode, Policy};
 use bearward_issuer::ClientAuth;
+use bearward_observe::audit::{Destination, Field};
 use bearward_secrets::SecretRef;
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
 use http::HeaderName;
@@ -26,6 +27,26 @@ pub struct Settings {
     pub providers: Vec<ProviderSettings>,
     /// A watched file of revocations.
     pub revocation_file: Option<PathBuf>,
+    /// Where decisions are written down; absent: nowhere.
+    pub audit: Option<AuditSettings>,
+}
+
+/// The audit trail.
+#[derive(Debug, Clone)]
+pub struct AuditSettings {
+    /// Where it goes.
+    pub destination: Destination,
+    /// What of it is hidden.
+    pub hidden: Option<HiddenSettings>,
+}
+
+/// What an audit trail says only by another name.
+#[derive(Debug, Clone)]
+pub struct HiddenSettings {
+    /// In which fields.
+    pub fields: Vec<Field>,
+    /// Makes the names.
+    pub key: SecretRef,
 }
 
 impl Settings {
@@ -42,14 +63,21 @@ impl Settings {
             Some((format!("opaque tokens of {}", issuer.issuer), &opaque.secret))
         });
         let keys = self.server.identity_keys.iter().map(|key| ("identity keys".to_owned(), key));
-        clients.chain(tenants).chain(issuers).chain(keys).collect()
+        let hidden = self.audit.as_ref().and_then(|audit| audit.hidden.as_ref());
+        let audit = hidden.map(|hidden| ("audit trail".to_owned(), &hidden.key));
+        clients.chain(tenants).chain(issuers).chain(keys).chain(audit).collect()
     }
 
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
     /// the program may stand anywhere.
     pub(crate) fn with_files_in(mut self, folder: &Path) -> Self {
         self.revocation_file = self.revocation_file.map(|file| folder.join(file));
-        for secret in &mut self.server.identity_keys {
+        if let Some(AuditSettings { destination: Destination::File { path, .. }, .. }) = &mut self.audit {
+            *path = folder.join(&path);
+        }
+        let hidden =
+            self.audit.as_mut().and_then(|audit| audit.hidden.as_mut()).map(|hidden| &mut hidden.key);
+        for secret in self.server.identity_keys.iter_mut().chain(hidden) {
             if let SecretRef::File(path) = secret {
                 *path = folder.join(&path);
             }
