@@ -7,13 +7,14 @@
     reason = "a test that cannot go on fails"
 )]
 
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use bearward_testbed::authorization_server::{
     AuthorizationServer, Client, ClientAuth, Fault, Place, TokenFormat,
 };
 use bearward_testbed::client::{Era, McpClient};
 use bearward_testbed::served::Served;
+use bearward_testbed::{Algorithm, SigningKey, TokenBuilder};
 use bearward_tests::stage::{Plan, Stage};
 use serde_json::{Value, json};
 
@@ -118,8 +119,8 @@ async fn with_the_issuer_down_known_tokens_pass_and_others_are_told_to_come_back
     assert_eq!(status(&stage, &unknown).await, 200);
 }
 
-/// Clerk's backend API for one OAuth token and one machine's.
-async fn clerk() -> Served {
+/// Clerk's backend API for one OAuth token and one machine's, and these keys.
+async fn clerk(keys: Value) -> Served {
     let verify = |name: &'static str, answer: Value| {
         post(move |headers: http::HeaderMap, Json(body): Json<Value>| async move {
             let is_ours =
@@ -134,7 +135,17 @@ async fn clerk() -> Served {
     };
     let oauth = json!({"id": "oat_1", "client_id": "client_1", "subject": "user_1", "scopes": ["mcp"], "revoked": false, "expired": false, "expiration": null});
     let machine = json!({"id": "mt_1", "subject": "mch_1", "scopes": [], "claims": {"client_id": "client_2"}, "revoked": false, "expired": false, "expiration": null});
+    let keys = get(move |headers: http::HeaderMap| {
+        let keys = keys.clone();
+        async move {
+            match headers.get("authorization").is_some_and(|value| value == "Bearer client-secret-value") {
+                true => (http::StatusCode::OK, Json(keys)),
+                false => (http::StatusCode::UNAUTHORIZED, Json(json!({}))),
+            }
+        }
+    });
     let router = Router::new()
+        .route("/v1/jwks", keys)
         .route("/v1/oauth_applications/access_tokens/verify", verify("access_token", oauth))
         .route("/v1/m2m_tokens/verify", verify("token", machine));
     Served::start("127.0.0.1:0".parse().unwrap(), router).await.unwrap()
@@ -142,7 +153,7 @@ async fn clerk() -> Served {
 
 #[tokio::test]
 async fn clerks_opaque_tokens_are_verified_by_its_backend_api_for_the_named_clients_alone() {
-    let clerk = clerk().await;
+    let clerk = clerk(json!({})).await;
     let entry = format!(
         "  - resource: ORIGIN/both
     upstream: {{url: 'MCP'}}
@@ -155,4 +166,25 @@ async fn clerks_opaque_tokens_are_verified_by_its_backend_api_for_the_named_clie
     for (token, expected) in [("oat_known", 200), ("oat_made-up", 401), ("mt_known", 401), ("xyz", 401)] {
         assert_eq!(status(&stage, token).await, expected, "{token}");
     }
+}
+
+#[tokio::test]
+async fn clerks_keys_are_read_from_its_backend_api_with_the_secret_key() {
+    let key = SigningKey::generate_as(Algorithm::Rs256, "ins_1");
+    let clerk = clerk(json!({"keys": [key.public_jwk()]})).await;
+    let entry = format!(
+        "  - resource: ORIGIN/both
+    upstream: {{url: 'MCP'}}
+    issuers:
+      - {{issuer: 'https://clerk.example.com', preset: clerk, secretKey: {{env: CLIENT_SECRET}}, tokens: [jwt],
+          backendApi: 'http://{}/v1', jwks: {{backendApi: true}}}}",
+        clerk.address()
+    );
+    let stage = Stage::with(Plan { guard: entry, ..Plan::default() }).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let token = TokenBuilder::new("https://clerk.example.com", key.into(), now).audience(&both(&stage));
+    assert_eq!(status(&stage, &token.build()).await, 200);
+    let forged = token.forged_with(SigningKey::generate_as(Algorithm::Rs256, "ins_1").into());
+    assert_eq!(status(&stage, &forged.build()).await, 401);
+    assert_eq!(status(&stage, "oat_known").await, 401, "opaque tokens were not asked for");
 }

@@ -106,6 +106,26 @@ fn opaque_tokens_are_asked_about_as_the_issuer_wants_it() {
 }
 
 #[test]
+fn clerks_keys_come_from_its_backend_api_where_the_configuration_says_so() {
+    let clerk = |more: &str| {
+        format!(
+            "{{issuer: 'https://clerk.a.example', preset: clerk, secretKey: {{env: S}}, tokens: [jwt]{more}}}"
+        )
+    };
+    let unused = errors(&clerk(""));
+    assert!(unused.contains("used for nothing") && unused.contains("backendApi"), "{unused}");
+    let backend = &issuers(&clerk(", jwks: {backendApi: true}"))[0];
+    let Some(KeysFrom::Protected(url, _)) = &backend.keys else { panic!("{:?}", backend.keys) };
+    assert!(backend.opaque.is_none());
+    assert_eq!(url.as_str(), "https://api.clerk.com/v1/jwks");
+    let elsewhere =
+        &issuers(&clerk(", jwks: {backendApi: true}, backendApi: 'https://api.eu.example/v1/'"))[0];
+    assert!(
+        matches!(&elsewhere.keys, Some(KeysFrom::Protected(url, _)) if url.as_str() == "https://api.eu.example/v1/jwks")
+    );
+}
+
+#[test]
 fn each_mistake_is_told_with_its_remedy() {
     for (issuer, words) in [
         (
@@ -141,6 +161,11 @@ fn each_mistake_is_told_with_its_remedy() {
         (
             "{issuer: 'https://a.example', introspection: {clientId: g, clientSecret: {env: S}}}\n      - {issuer: 'https://b.example', introspection: {clientId: g, clientSecret: {env: S}}}",
             &["two issuers", "prefixes"],
+        ),
+        ("{issuer: 'https://a.example', jwks: {backendApi: true}}", &["nobody to ask", "preset: clerk"]),
+        (
+            "{issuer: 'https://a.example', preset: clerk, jwks: {backendApi: true}}",
+            &["nobody to ask", "secretKey"],
         ),
         ("{issuer: 'https://a.example', jwks: {inline: '{}'}}", &["no key that can verify"]),
         ("{issuer: 'https://a.example', jwks: {inline: {keys: []}}}", &["no key that can verify"]),

@@ -23,8 +23,8 @@ pub struct Expectations {
     pub audiences: Vec<String>,
     /// Accepted `typ` header values, compared without case and without a leading `application/`.
     pub types: Vec<String>,
-    /// A token that names no audience at all is accepted: for opaque tokens whose issuer does not say, and then only
-    /// with [`Expectations::authorized_parties`].
+    /// An opaque token whose issuer names no audience at all is accepted, and then only with
+    /// [`Expectations::authorized_parties`]. A JWT without one never is.
     pub may_lack_audience: bool,
     /// A token without `typ` is accepted as well.
     pub may_lack_type: bool,
@@ -88,14 +88,19 @@ impl Expectations {
         issuer: &Issuer,
         header: &Map<String, Value>,
         claims: Map<String, Value>,
+        kind: Kind,
         unix_ms: u64,
     ) -> Result<Principal, Rejection> {
         let expires_at = self.check_time(&claims, unix_ms)?;
-        if !self.is_for_us(&claims) {
+        if !self.is_for_us(&claims, kind) {
             return Err(Rejection::Audience);
         }
         if ID_TOKEN_MEMBERS.iter().any(|member| claims.contains_key(*member)) {
             return Err(Rejection::TokenType);
+        }
+        // Bound to a key (RFC 7800), and nobody has proven to hold it: in a bearer's hand it is stolen.
+        if claims.contains_key("cnf") {
+            return Err(Rejection::KeyBound);
         }
         let subject = text(&claims, "sub")?.filter(|s| !s.is_empty()).ok_or(Rejection::Claims)?;
         if !self.subjects.is_empty() && !self.subjects.iter().any(|allowed| **allowed == *subject) {
@@ -169,14 +174,23 @@ impl Expectations {
 
     /// RFC 7519 §4.1.3: `aud` is a string or an array of strings, and a token with another audience is not for us
     /// whatever else it says. Some issuers name the resource in `resource` instead, in the same two shapes.
-    pub(crate) fn is_for_us(&self, claims: &Map<String, Value>) -> bool {
+    pub(crate) fn is_for_us(&self, claims: &Map<String, Value>, kind: Kind) -> bool {
         let is_ours = |value: &Value| value.as_str().is_some_and(|s| self.audiences.iter().any(|a| a == s));
         match claims.get("aud").or_else(|| claims.get("resource")) {
             Some(Value::Array(values)) => values.iter().any(is_ours),
             Some(value) => is_ours(value),
-            None => self.may_lack_audience && !self.authorized_parties.is_empty(),
+            None => kind == Kind::Opaque && self.may_lack_audience && !self.authorized_parties.is_empty(),
         }
     }
+}
+
+/// What kind of token claims are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It says them itself.
+    Jwt,
+    /// Its issuer said them.
+    Opaque,
 }
 
 /// The first of these places that holds something. It must be text: another program could read a number or a list as

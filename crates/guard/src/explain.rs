@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::bearer::Unverified;
-use crate::claims::Expectations;
+use crate::claims::{Expectations, Kind};
 use crate::guard::Guard;
 use crate::jwt::Jwt;
 use crate::verify::{TrustedIssuer, is_jwt_shaped};
@@ -123,7 +123,7 @@ impl Guard {
             signed.map_err(|reason| (reason, signature_trouble(reason, jwt.kid.as_deref()))),
         )?;
         story.tell("signature", Ok(format!("by key {} of the issuer", shown(jwt.kid.as_deref()))));
-        self.tell_claims(issuer, &jwt.header, &jwt.claims, story)
+        self.tell_claims(issuer, &jwt.header, &jwt.claims, Kind::Jwt, story)
     }
 
     async fn tell_opaque(&self, token: Unverified<'_>, story: &mut Story) -> Option<()> {
@@ -146,7 +146,7 @@ impl Guard {
         story.tell("introspection", Ok("the issuer says that it is live".into()));
         let mut claims = claims;
         claims.entry("exp").or_insert_with(|| (self.clock().unix_seconds() + 60).into());
-        self.tell_claims(issuer, &Map::new(), &claims, story)
+        self.tell_claims(issuer, &Map::new(), &claims, Kind::Opaque, story)
     }
 
     fn tell_claims(
@@ -154,6 +154,7 @@ impl Guard {
         issuer: &TrustedIssuer,
         header: &Map<String, Value>,
         claims: &Map<String, Value>,
+        kind: Kind,
         story: &mut Story,
     ) -> Option<()> {
         let expected: &Expectations = &issuer.expectations;
@@ -171,14 +172,14 @@ impl Guard {
             .map_or_else(|| "nothing".into(), ToString::to_string);
         story.check(
             "audience",
-            expected.is_for_us(claims),
+            expected.is_for_us(claims, kind),
             Rejection::Audience,
             format!("it is for {audience}; this guard opens to {}", expected.audiences.join(" or ")),
         )?;
         story.hold(
             "claims",
             expected
-                .check(&issuer.issuer, header, claims.clone(), now)
+                .check(&issuer.issuer, header, claims.clone(), kind, now)
                 .map_err(|reason| (reason, claims_trouble(reason).into())),
         )?;
         story.tell("claims", Ok("everything that is demanded is there".into()));
@@ -272,6 +273,9 @@ fn time_trouble(reason: Rejection, left: f64) -> String {
 fn claims_trouble(reason: Rejection) -> &'static str {
     match reason {
         Rejection::TokenType => "it is an ID token, not an access token",
+        Rejection::KeyBound => {
+            "it is bound to a key (`cnf`), and a bearer proves none: turn off DPoP or mTLS binding for this client"
+        }
         Rejection::AuthorizedParty => "its client is not among the authorized parties",
         Rejection::RequiredClaim => "a required claim is missing or has another value",
         Rejection::Subject => "its subject is not among the allowed ones",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bearward_issuer::{ClientAuth, Fetch, Fetched, Form, JsonRequest, KnownMetadata, SharedCredential};
 use bearward_token::{AccessToken, Endpoint};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::opaque::{Describe, DescribeError, Described, Describing};
@@ -95,12 +95,9 @@ impl ClerkVerify {
         let Some((_, path, name)) = kind else { return Ok(Described::Inactive) };
         let url: Endpoint =
             format!("{}{path}", self.api.as_str().trim_end_matches('/')).parse().map_err(told)?;
-        let key = self.secret_key.current().map_err(told)?;
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", key.secret.expose()))
-            .map_err(|_| DescribeError("the secret key cannot be written in a header".into()))?;
-        authorization.set_sensitive(true);
-        let request =
-            JsonRequest { body: json!({ *name: token.expose() }), authorization: Some(authorization) };
+        let authorization = self.secret_key.current().and_then(|key| key.bearer()).map_err(told)?;
+        let body = json!({ *name: token.expose() });
+        let request = JsonRequest { body, authorization: Some(authorization) };
         let answer = self.fetch.post_json(&url, request).await.map_err(told)?;
         clerk_described(&answer)
     }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bearward_issuer::fetch::MAX_ANSWER_BYTES;
-use bearward_issuer::{Fetch, KnownMetadata};
+use bearward_issuer::{Fetch, KnownMetadata, SharedCredential};
 use bearward_token::Endpoint;
+use http::HeaderValue;
 use tokio::io::AsyncReadExt;
 
 use crate::key_source::{KeyLoader, LoadError, LoadedKeys, Loading};
@@ -26,6 +27,8 @@ pub struct Discovered {
 pub struct FromUrl {
     /// The URL.
     pub url: Endpoint,
+    /// A bearer credential, where the keys are shown to the server's own alone.
+    pub credential: Option<SharedCredential>,
     /// Fetches it.
     pub fetch: Arc<dyn Fetch>,
 }
@@ -49,14 +52,17 @@ impl KeyLoader for Discovered {
         Box::pin(async {
             let metadata = self.metadata.get().await.map_err(explained)?;
             let url = metadata.jwks_uri().map_err(explained)?;
-            fetch_keys(&*self.fetch, &url).await.inspect_err(|_| self.metadata.doubt())
+            fetch_keys(&*self.fetch, &url, None).await.inspect_err(|_| self.metadata.doubt())
         })
     }
 }
 
 impl KeyLoader for FromUrl {
     fn load(&self) -> Loading<'_> {
-        Box::pin(fetch_keys(&*self.fetch, &self.url))
+        Box::pin(async {
+            let credential = self.credential.as_ref().map(|source| source.current()?.bearer());
+            fetch_keys(&*self.fetch, &self.url, credential.transpose().map_err(explained)?).await
+        })
     }
 }
 
@@ -86,8 +92,12 @@ impl KeyLoader for Inline {
     }
 }
 
-async fn fetch_keys(fetch: &dyn Fetch, url: &Endpoint) -> Result<LoadedKeys, LoadError> {
-    let answer = fetch.get(url).await.map_err(explained)?;
+async fn fetch_keys(
+    fetch: &dyn Fetch,
+    url: &Endpoint,
+    authorization: Option<HeaderValue>,
+) -> Result<LoadedKeys, LoadError> {
+    let answer = fetch.get(url, authorization).await.map_err(explained)?;
     if !answer.status.is_success() {
         return Err(LoadError(format!("{url} answered with status {}", answer.status)));
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::bearer::{MAX_TOKEN_BYTES, Unverified};
 use crate::cache::MAX_TTL;
-use crate::claims::Expectations;
+use crate::claims::{Expectations, Kind};
 use crate::jwt::Jwt;
 use crate::key_source::{KeySource, Snapshot};
 use crate::keys::Algorithm;
@@ -113,7 +113,7 @@ impl Verifier {
         issuer.expectations.check_type(jwt.typ.as_deref())?;
         let generation = check_signature(&jwt, keys).await?;
         let now = self.clock.unix_ms();
-        let principal = issuer.expectations.check(&issuer.issuer, &jwt.header, jwt.claims, now)?;
+        let principal = issuer.expectations.check(&issuer.issuer, &jwt.header, jwt.claims, Kind::Jwt, now)?;
         Ok(Finding::new(principal, &issuer.expectations, Some((keys.clone(), generation))))
     }
 
@@ -132,7 +132,7 @@ impl Verifier {
             // RFC 7662 does not demand it. Nothing is remembered for longer anyway.
             claims.insert("exp".into(), (now / 1000 + MAX_TTL.as_secs()).into());
         }
-        let principal = issuer.expectations.check(&issuer.issuer, &Map::new(), claims, now)?;
+        let principal = issuer.expectations.check(&issuer.issuer, &Map::new(), claims, Kind::Opaque, now)?;
         Ok(Finding::new(principal, &issuer.expectations, None))
     }
 

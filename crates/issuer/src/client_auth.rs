@@ -32,6 +32,14 @@ impl Credential {
     pub fn version(&self) -> Fingerprint {
         self.secret.fingerprint()
     }
+
+    /// As a bearer credential, for servers that take their secret keys so.
+    ///
+    /// # Errors
+    /// When it cannot be written in a header.
+    pub fn bearer(&self) -> Result<HeaderValue, CredentialError> {
+        secret_header(format!("Bearer {}", self.secret.expose()))
+    }
 }
 
 /// Why a credential cannot be used. Does not hold it.
@@ -89,7 +97,11 @@ impl ClientAuth {
 fn basic(client: &str, secret: &ClientSecret) -> Result<HeaderValue, CredentialError> {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encode(client), encode(secret.expose()));
-    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+    secret_header(format!("Basic {}", STANDARD.encode(pair)))
+}
+
+fn secret_header(text: String) -> Result<HeaderValue, CredentialError> {
+    let mut value = HeaderValue::try_from(text)
         .map_err(|_| CredentialError("it cannot be written in a header".into()))?;
     value.set_sensitive(true);
     Ok(value)

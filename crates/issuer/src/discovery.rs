@@ -72,7 +72,7 @@ impl Discovery {
     pub async fn metadata(&self, issuer: &Issuer) -> Result<Metadata, DiscoveryError> {
         let mut nothing = None;
         for url in addresses(issuer)? {
-            let answer = self.fetch.get(&url).await?;
+            let answer = self.fetch.get(&url, None).await?;
             let url = url.to_string();
             if answer.status == StatusCode::OK {
                 match Metadata::parse(issuer, &answer.body) {

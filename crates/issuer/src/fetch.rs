@@ -17,8 +17,8 @@ pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// Every implementation keeps the bounds: no redirect is followed, an answer is at most
 /// [`MAX_ANSWER_BYTES`] long, and one attempt ends in bounded time.
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {
-    /// GET a document.
-    fn get<'a>(&'a self, url: &'a Endpoint) -> Fetching<'a>;
+    /// GET a document; with `Authorization`, where the server shows it to its own alone.
+    fn get<'a>(&'a self, url: &'a Endpoint, authorization: Option<HeaderValue>) -> Fetching<'a>;
 
     /// POST a form.
     fn post<'a>(&'a self, url: &'a Endpoint, form: Form) -> Fetching<'a>;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bearward_token::Endpoint;
 use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, Response};
 
@@ -67,8 +68,12 @@ impl HttpFetch {
 }
 
 impl Fetch for HttpFetch {
-    fn get<'a>(&'a self, url: &'a Endpoint) -> Fetching<'a> {
-        Box::pin(self.send(url, self.client.get(url.as_str())))
+    fn get<'a>(&'a self, url: &'a Endpoint, authorization: Option<HeaderValue>) -> Fetching<'a> {
+        let mut request = self.client.get(url.as_str());
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        Box::pin(self.send(url, request))
     }
 
     fn post<'a>(&'a self, url: &'a Endpoint, form: Form) -> Fetching<'a> {

@@ -52,7 +52,13 @@ impl Builder<'_> {
             KeysFrom::Discovery => {
                 Arc::new(Discovered { metadata: self.metadata(issuer), fetch: self.fetch.clone() })
             }
-            KeysFrom::Url(url) => Arc::new(FromUrl { url: url.clone(), fetch: self.fetch.clone() }),
+            KeysFrom::Url(url) => {
+                Arc::new(FromUrl { url: url.clone(), credential: None, fetch: self.fetch.clone() })
+            }
+            KeysFrom::Protected(url, secret) => {
+                let credential = Some(self.secret(secret));
+                Arc::new(FromUrl { url: url.clone(), credential, fetch: self.fetch.clone() })
+            }
             KeysFrom::File(path) => Arc::new(FromFile { path: path.clone() }),
             KeysFrom::Inline(document) => Arc::new(Inline { document: document.clone() }),
         };

@@ -6,6 +6,7 @@ use bearward_token::Issuer;
 
 use super::reader::{Section, Text, did_you_mean};
 use super::settings::{IssuerSettings, KeysFrom};
+use super::tree::Place;
 use super::values::warn_of_plain_http;
 use super::{expectations, jwks, opaque};
 
@@ -21,8 +22,13 @@ pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Vec<IssuerS
     let preset = preset(section);
     let algorithms = algorithms(section).unwrap_or_else(|| preset.algorithms());
     let mut expectations = expectations::read(section, preset, resource);
-    let opaque = opaque::read(section, preset, &mut expectations);
-    let keys = takes_jwts(section, opaque.is_some()).then(|| jwks::read(section));
+    let kinds = kinds(section);
+    let opaque = opaque::read(section, preset, kinds.opaque, &mut expectations);
+    if let Some(at) = kinds.opaque_at.filter(|_| opaque.is_none()) {
+        section.error(at, "nobody could be asked about opaque tokens", "add `introspection: {…}`");
+    }
+    let keys = kinds.has_jwts.then(|| jwks::read(section, preset));
+    secret_key_is_used(section, preset, opaque.is_some(), keys.as_ref());
     let settings = match section.texts("tenants") {
         Some(tenants) if preset == Preset::Entra => entra(section, &tenants, &algorithms, &expectations),
         tenants => {
@@ -50,6 +56,17 @@ pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Vec<IssuerS
     };
     section.finish();
     settings
+}
+
+/// Clerk's secret key opens its backend API, which is asked about opaque tokens and for keys.
+fn secret_key_is_used(section: &Section<'_>, preset: Preset, has_opaque: bool, keys: Option<&KeysFrom>) {
+    if preset != Preset::Clerk || has_opaque || matches!(keys, Some(KeysFrom::Protected(..))) {
+        return;
+    }
+    if let Some(node) = section.node("secretKey").filter(|_| section.has("tokens")) {
+        let help = "remove it, or add `jwks: {backendApi: true}`, or accept opaque tokens as well";
+        section.error(&node.at, "`secretKey` is used for nothing", help);
+    }
 }
 
 fn issuer(section: &Section<'_>, preset: Preset) -> Option<Issuer> {
@@ -136,18 +153,29 @@ fn audiences_of(section: &Section<'_>, name: &'static str) -> Vec<String> {
     audiences.unwrap_or_default().into_iter().map(|text| text.text.to_owned()).collect()
 }
 
-/// `tokens`: what kinds of tokens the issuer gives out. An issuer of opaque tokens alone needs no keys.
-fn takes_jwts(section: &Section<'_>, has_opaque: bool) -> bool {
+/// What kinds of tokens an issuer gives out.
+struct Kinds<'a> {
+    has_jwts: bool,
+    /// `None`: nothing is said of them.
+    opaque: Option<bool>,
+    opaque_at: Option<&'a Place>,
+}
+
+/// `tokens`. An issuer of opaque tokens alone needs no keys.
+fn kinds<'a>(section: &Section<'a>) -> Kinds<'a> {
     let help = "write `[jwt]`, `[opaque]` or `[jwt, opaque]`, or leave it out";
-    let Some(kinds) = section.some_texts("tokens", help) else { return true };
-    for kind in &kinds {
-        if kind.text == "opaque" && !has_opaque {
-            section.error(kind.at, "nobody could be asked about opaque tokens", "add `introspection: {…}`");
-        } else if kind.text != "jwt" && kind.text != "opaque" {
-            section.error(kind.at, format!("`{}` is no kind of token", kind.text), help);
-        }
+    let Some(kinds) = section.some_texts("tokens", help) else {
+        return Kinds { has_jwts: true, opaque: None, opaque_at: None };
+    };
+    for kind in kinds.iter().filter(|kind| kind.text != "jwt" && kind.text != "opaque") {
+        section.error(kind.at, format!("`{}` is no kind of token", kind.text), help);
     }
-    kinds.iter().any(|kind| kind.text == "jwt")
+    let opaque = kinds.iter().find(|kind| kind.text == "opaque");
+    Kinds {
+        has_jwts: kinds.iter().any(|kind| kind.text == "jwt"),
+        opaque: Some(opaque.is_some()),
+        opaque_at: opaque.map(|kind| kind.at),
+    }
 }
 
 fn is_guid(text: &str) -> bool {

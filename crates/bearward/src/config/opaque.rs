@@ -10,13 +10,15 @@ use super::values::{client_auth, secret, warn_of_plain_http};
 
 const CLERK_API: &str = "https://api.clerk.com/v1";
 
-/// Reads it; `None` when no opaque token of the issuer is accepted.
+/// Reads it; `None` when no opaque token of the issuer is accepted. `is_wanted`: whether the configuration says that
+/// there are such tokens, if it says anything.
 pub(crate) fn read(
     section: &Section<'_>,
     preset: Preset,
+    is_wanted: Option<bool>,
     expected: &mut Expectations,
 ) -> Option<OpaqueSettings> {
-    if preset == Preset::Clerk && section.has("secretKey") {
+    if preset == Preset::Clerk && section.has("secretKey") && is_wanted != Some(false) {
         return clerk(section, expected);
     }
     let introspection = section.section("introspection")?;
@@ -42,12 +44,17 @@ fn introspect(section: &Section<'_>) -> Option<OpaqueSettings> {
 
 /// Its tokens name no audience: whose they are is all there is to tell them by.
 fn clerk(section: &Section<'_>, expected: &mut Expectations) -> Option<OpaqueSettings> {
-    let api = endpoint(section, "backendApi", "write the base URL of Clerk's backend API, or leave it out")
-        .or_else(|| CLERK_API.parse().ok());
+    let api = clerk_api(section);
     let secret = secret(section, "secretKey");
     without_audience(section, "secretKey", expected);
     let prefixes = CLERK_KINDS.map(|(prefix, ..)| prefix.to_owned()).to_vec();
     Some(OpaqueSettings { by: AskBy::Clerk { api: api? }, secret: secret?, prefixes })
+}
+
+/// Where Clerk's backend API is.
+pub(crate) fn clerk_api(section: &Section<'_>) -> Option<Endpoint> {
+    endpoint(section, "backendApi", "write the base URL of Clerk's backend API, or leave it out")
+        .or_else(|| CLERK_API.parse().ok())
 }
 
 fn without_audience(section: &Section<'_>, name: &'static str, expected: &mut Expectations) {

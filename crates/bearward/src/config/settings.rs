@@ -58,9 +58,14 @@ impl Settings {
             let tenant = provider.tenant_headers.as_ref()?;
             Some((format!("tenant headers of {}", of(provider)), &tenant.secret))
         });
-        let issuers = self.guards.iter().flat_map(|guard| &guard.issuers).filter_map(|issuer| {
-            let opaque = issuer.opaque.as_ref()?;
-            Some((format!("opaque tokens of {}", issuer.issuer), &opaque.secret))
+        let issuers = self.guards.iter().flat_map(|guard| &guard.issuers).flat_map(|issuer| {
+            let opaque = issuer.opaque.as_ref();
+            let opaque = opaque.map(|opaque| (format!("opaque tokens of {}", issuer.issuer), &opaque.secret));
+            let keys = match &issuer.keys {
+                Some(KeysFrom::Protected(_, secret)) => Some((format!("keys of {}", issuer.issuer), secret)),
+                _ => None,
+            };
+            opaque.into_iter().chain(keys)
         });
         let keys = self.server.identity_keys.iter().map(|key| ("identity keys".to_owned(), key));
         let hidden = self.audit.as_ref().and_then(|audit| audit.hidden.as_ref());
@@ -91,7 +96,9 @@ impl Settings {
             }
         }
         for issuer in self.guards.iter_mut().flat_map(|guard| &mut guard.issuers) {
-            if let Some(KeysFrom::File(path)) = &mut issuer.keys {
+            if let Some(KeysFrom::File(path) | KeysFrom::Protected(_, SecretRef::File(path))) =
+                &mut issuer.keys
+            {
                 *path = folder.join(&path);
             }
             if let Some(SecretRef::File(path)) = issuer.opaque.as_mut().map(|opaque| &mut opaque.secret) {
@@ -259,6 +266,8 @@ pub enum KeysFrom {
     Discovery,
     /// A URL.
     Url(Endpoint),
+    /// A URL that shows them to those with a secret key alone, such as Clerk's backend API.
+    Protected(Endpoint, SecretRef),
     /// A file.
     File(PathBuf),
     /// The configuration: a key set as JSON.

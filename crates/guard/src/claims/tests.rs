@@ -27,7 +27,13 @@ fn check_at(changes: &Value, unix_ms: u64) -> Result<Principal, Rejection> {
             value => claims.insert(name.clone(), value.clone()),
         };
     }
-    expectations().check(&"https://idp.example".parse().unwrap(), &Map::new(), claims.clone(), unix_ms)
+    expectations().check(
+        &"https://idp.example".parse().unwrap(),
+        &Map::new(),
+        claims.clone(),
+        Kind::Jwt,
+        unix_ms,
+    )
 }
 
 // SPEC JW-4
@@ -126,5 +132,36 @@ fn the_type_is_compared_without_case_and_with_or_without_its_prefix() {
         Some("ääääääääjwt"),
     ] {
         assert_eq!(expectations().check_type(bad), Err(Rejection::TokenType), "{bad:?}");
+    }
+}
+
+// SPEC RS-5
+#[test]
+fn without_an_audience_an_opaque_token_of_a_named_client_may_pass_and_a_jwt_never() {
+    let mut expected = expectations();
+    let passes = |expected: &Expectations, kind, claims: Value| {
+        let issuer = "https://idp.example".parse().unwrap();
+        let Value::Object(claims) = claims else { unreachable!() };
+        expected.check(&issuer, &Map::new(), claims, kind, NOW * 1000).map(|_| ())
+    };
+    let lacking = || json!({"sub": "alice", "client_id": "c1", "exp": NOW + 60});
+    expected.authorized_parties = vec!["c1".into()];
+    assert_eq!(passes(&expected, Kind::Opaque, lacking()), Err(Rejection::Audience));
+    expected.may_lack_audience = true;
+    assert_eq!(passes(&expected, Kind::Opaque, lacking()), Ok(()));
+    assert_eq!(passes(&expected, Kind::Jwt, lacking()), Err(Rejection::Audience));
+    expected.authorized_parties.clear();
+    assert_eq!(passes(&expected, Kind::Opaque, lacking()), Err(Rejection::Audience));
+}
+
+#[test]
+fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
+    let expected = expectations();
+    let issuer = "https://idp.example".parse().unwrap();
+    for bound in [json!({"jkt": "x"}), json!({"x5t#S256": "x"}), json!({}), json!(null)] {
+        let claims = json!({"sub": "alice", "aud": expected.audiences[0], "exp": NOW + 60, "cnf": bound});
+        let Value::Object(claims) = claims else { unreachable!() };
+        let judged = expected.check(&issuer, &Map::new(), claims, Kind::Jwt, NOW * 1000);
+        assert_eq!(judged.map(|_| ()), Err(Rejection::KeyBound));
     }
 }

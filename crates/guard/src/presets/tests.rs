@@ -27,7 +27,13 @@ impl Sample {
     fn present_with(&self, header: &Value, claims: &Value) -> Result<Principal, Rejection> {
         let (header, claims) = (bent(&self.header, header), bent(&self.claims, claims));
         self.expectations.check_type(header.get("typ").and_then(Value::as_str))?;
-        self.expectations.check(&"https://idp.example.com".parse().unwrap(), &header, claims, NOW * 1000)
+        self.expectations.check(
+            &"https://idp.example.com".parse().unwrap(),
+            &header,
+            claims,
+            crate::claims::Kind::Jwt,
+            NOW * 1000,
+        )
     }
 
     fn refuses_claims(&self, claims: &Value) -> Rejection {

@@ -128,6 +128,9 @@ async fn an_id_token_or_any_other_kind_is_no_access_token() {
     for member in ["nonce", "at_hash", "c_hash"] {
         refuses(member, vec![json!("x"), json!(7), json!("")], "token_type").await;
     }
+    // Bound to a key (RFC 7800), with no proof that its bearer holds it.
+    refuses("cnf", vec![json!({"jkt": "x"}), json!({"x5t#S256": "x"}), json!({}), json!("x")], "key_bound")
+        .await;
     let scene = Scene::new().await;
     let types = [
         "",

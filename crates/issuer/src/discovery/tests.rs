@@ -15,7 +15,7 @@ struct Table {
 }
 
 impl Fetch for Table {
-    fn get<'a>(&'a self, url: &'a Endpoint) -> Fetching<'a> {
+    fn get<'a>(&'a self, url: &'a Endpoint, _: Option<http::HeaderValue>) -> Fetching<'a> {
         self.asked.lock().unwrap().push(url.to_string());
         let found = self.answers.iter().find(|(known, ..)| *known == url.as_str());
         let (status, body) = found.map_or((404, ""), |(_, status, body)| (*status, *body));

@@ -15,7 +15,7 @@ struct Server {
 }
 
 impl Fetch for Server {
-    fn get<'a>(&'a self, _: &'a Endpoint) -> Fetching<'a> {
+    fn get<'a>(&'a self, _: &'a Endpoint, _: Option<http::HeaderValue>) -> Fetching<'a> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let status = if self.is_down.load(Ordering::SeqCst) { 503 } else { 200 };
         let body = r#"{"issuer": "https://as.example", "token_endpoint": "https://as.example/token"}"#;
