@@ -126,6 +126,12 @@ async fn oversized_and_smuggled_requests_are_refused() {
     );
     for (name, rest) in [
         ("two lengths", "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x"),
+        ("twice the same length", "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}"),
+        ("length and chunks", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+        ("chunks and length", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+        ("chunks of chunks", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("bare CR", "X-Bare: a\rb\r\nContent-Length: 2\r\n\r\n{}"),
+        ("bare CR instead of a line end", "X-Bare: a\rContent-Length: 2\r\n\r\n{}"),
         ("folded header", "X-Folded: a\r\n b\r\nContent-Length: 2\r\n\r\n{}"),
         ("space before the colon", "X-Space : a\r\nContent-Length: 2\r\n\r\n{}"),
         ("bad chunk", "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"),

@@ -10,7 +10,7 @@
 use std::net::SocketAddr;
 
 use bearward_tests::stage::{INIT, Plan, Stage, raw};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 fn address(url: &str) -> SocketAddr {
@@ -175,4 +175,28 @@ async fn guards_that_trust_the_same_issuer_share_its_keys() {
     assert_eq!(asked, 1);
     let ready: Value = serde_json::from_str(&stage.ready().await.1).unwrap();
     assert_eq!(ready.to_string().matches("issuer ").count(), 1, "{ready}");
+}
+
+// SPEC PX-1
+#[tokio::test]
+async fn a_guard_that_is_pinned_to_the_newest_revision_takes_post_alone() {
+    let pinned = Stage::with(Plan { guard: "    revision: 2026-07-28".into(), ..Plan::default() }).await;
+    let open = Stage::new().await;
+    for (stage, revision, expected) in
+        [(&pinned, "2025-06-18", 405), (&pinned, "2026-07-28", 405), (&open, "2026-07-28", 405)]
+    {
+        for method in [Method::GET, Method::DELETE] {
+            let request = stage.http.request(method.clone(), &stage.resource).bearer_auth(stage.token());
+            let answer = request.header("mcp-protocol-version", revision).send().await.unwrap();
+            assert_eq!(answer.status(), expected, "{method} {revision}");
+            assert_eq!(answer.headers()["allow"], "POST, OPTIONS");
+        }
+        assert!(stage.mcp.received().is_empty(), "none of it arrived behind");
+    }
+    assert_eq!(pinned.post(&pinned.token()).send().await.unwrap().status(), 200);
+    // Older revisions have GET; what the server makes of it is its own affair.
+    let get =
+        open.http.get(&open.resource).bearer_auth(open.token()).header("mcp-protocol-version", "2025-06-18");
+    assert_ne!(get.send().await.unwrap().status(), 405);
+    assert_eq!(open.mcp.received().len(), 1);
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bearward_guard::{Guard, Mode, Verified};
 use bearward_observe::{AuditTrail, Event};
-use http::header::AUTHORIZATION;
+use http::header::{ALLOW, AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -29,9 +29,11 @@ use crate::lifetime::until_expiry;
 use crate::listing::{self, Cut};
 use crate::location;
 use crate::provider::Provider;
+use crate::revision::Revisions;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
 use crate::target::Target;
 
+const NO_SUCH_METHOD: &str = "This revision of MCP is spoken by POST alone";
 const NOT_SIGNED: &str = "This gateway could not tell the server behind who is calling";
 
 /// One guard with what stands behind it.
@@ -51,6 +53,8 @@ pub struct Inbound {
     pub reserved: Reserved,
     /// What the upstream is told of its callers.
     pub identity: Identity,
+    /// Which revisions of MCP pass.
+    pub revisions: Revisions,
     /// Longest body, in bytes.
     pub max_body: usize,
     /// How long an event stream outlives its token.
@@ -85,6 +89,12 @@ impl Inbound {
             return answer;
         }
         let origin = cors::origin(&head);
+        if !self.revisions.allow(&head) {
+            let mut answer = Asked::plain().error(StatusCode::METHOD_NOT_ALLOWED, NO_SUCH_METHOD);
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+            cors::allow(answer.headers_mut(), origin.as_ref());
+            return answer;
+        }
         let mut answer = self.judge_and_forward(head, incoming, rest, address).await;
         cors::allow(answer.headers_mut(), origin.as_ref());
         answer

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,7 +21,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::activity::{Activity, Patience, until_sent};
+use crate::answer::Asked;
 use crate::body::Body;
+use crate::framing::Watched;
 
 /// How long a peer may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -126,9 +129,17 @@ async fn serve_connection<H, F>(
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let activity = Activity::new();
+    let (stream, doubt) = Watched::new(stream);
     let service = service_fn(|request| {
-        let (open, answer) = (activity.open(), handler(request));
-        async move { Ok::<_, Infallible>(until_sent(answer.await, open)) }
+        let open = activity.open();
+        let answer = if doubt.is_there() { Err(two_lengths()) } else { Ok(handler(request)) };
+        async move {
+            let answer = match answer {
+                Ok(answer) => answer.await,
+                Err(refused) => refused,
+            };
+            Ok::<_, Infallible>(until_sent(answer, open))
+        }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
@@ -153,6 +164,14 @@ async fn serve_connection<H, F>(
         }
         () = activity.idle(limits.patience) => tracing::debug!("a connection that did nothing is closed"),
     }
+}
+
+/// Where the next request begins is anybody's guess, so there is none.
+fn two_lengths() -> Response<Body> {
+    let mut answer =
+        Asked::plain().error(StatusCode::BAD_REQUEST, "The request gives the length of its body twice");
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 #[cfg(test)]

@@ -6,16 +6,13 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName};
 
 use crate::message::Call;
+use crate::revision::{PROTOCOL_VERSION, is_stateless};
 
 /// The JSON-RPC error code of a request whose headers and body disagree.
 pub const DISAGREEMENT_CODE: i64 = -32020;
 
-const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
-
-/// The first revision with these headers. Revisions are dates, so they compare as text.
-const FIRST_REVISION: &str = "2026-07-28";
 
 /// Methods that are applied to something that has a name.
 const NAMED: [&str; 3] = ["tools/call", "resources/read", "prompts/get"];
@@ -30,8 +27,7 @@ pub struct Disagreement;
 /// # Errors
 /// [`Disagreement`].
 pub fn check(headers: &HeaderMap, calls: &[Call]) -> Result<(), Disagreement> {
-    let revision = only(headers, &VERSION)?;
-    if revision.is_none_or(|revision| revision < FIRST_REVISION) {
+    if !only(headers, &PROTOCOL_VERSION)?.is_some_and(is_stateless) {
         return Ok(());
     }
     let [call] = calls else { return Err(Disagreement) };

@@ -32,6 +32,7 @@ pub mod opaque;
 pub mod policy;
 pub mod presets;
 pub mod refusal;
+pub mod revision;
 pub mod revocation;
 pub mod scopes;
 pub mod security_event;

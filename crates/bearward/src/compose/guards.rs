@@ -92,6 +92,7 @@ impl Builder<'_> {
             reserved: self.reserved().and(self.identity_headers()),
             identity: self.identity(guard, shared.keys),
             audit: shared.audit.clone(),
+            revisions: guard.revisions,
             max_body: guard.max_body,
             stream_grace: guard.stream_grace,
             proto: if is_https { "https" } else { "http" },

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use bearward_gateway::revision::Revisions;
 use bearward_gateway::target::Target;
 use bearward_guard::Mode;
+use bearward_guard::revision::STATELESS;
 use bearward_token::{Resource, Scope, ScopeSet};
 
 use super::reader::{Section, Text, did_you_mean};
@@ -95,6 +97,7 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         cache_ttl,
         cache_entries: section.parsed("cacheEntries", "write a number such as `100000`").unwrap_or(100_000),
         allowed_origins: [origins, &allowed_origins(section)].concat(),
+        revisions: revisions(section),
         max_body: section.parsed::<Size>("maxBody", SIZE).map_or(4 * 1024 * 1024, |size| size.0),
         pre_provisioned,
         description,
@@ -109,6 +112,19 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         resource: resource?,
         upstream: upstream?,
     })
+}
+
+/// `revision: 2026-07-28` lets nothing older through.
+fn revisions(section: &Section<'_>) -> Revisions {
+    match section.text("revision") {
+        None => Revisions::Any,
+        Some(text) if text.text == STATELESS => Revisions::Stateless,
+        Some(text) => {
+            let help = format!("write `{STATELESS}`: then only POST is let through; or leave it out");
+            section.error(text.at, format!("`{}` is not a revision to pin a guard to", text.text), help);
+            Revisions::Any
+        }
+    }
 }
 
 /// `off`, `observe`, `enforce`, or a share of callers for whom it enforces: `25%`.

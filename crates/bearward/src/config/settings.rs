@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bearward_gateway::revision::Revisions;
 use bearward_gateway::target::Target;
 use bearward_guard::keys::Algorithm;
 use bearward_guard::metadata::Description;
@@ -172,6 +173,8 @@ pub struct GuardSettings {
     pub cache_entries: u64,
     /// Origins of web pages that may call.
     pub allowed_origins: Vec<String>,
+    /// Which revisions of MCP pass.
+    pub revisions: Revisions,
     /// Longest request body, in bytes.
     pub max_body: usize,
     /// What single calls need.
