@@ -10,8 +10,9 @@
 use std::process::Stdio;
 
 use bearward_testbed::AuthorizationServer;
+use bearward_tests::stage::Stage;
 use bearward_tests::tools::bearward;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -30,7 +31,8 @@ impl Scene {
         let issuer = AuthorizationServer::builder().start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
-            "revocation: {{file: revoked.jsonl}}
+            "server: {{admin: '127.0.0.1:9'}}
+revocation: {{file: revoked.jsonl}}
 guards:
   - resource: {RESOURCE}
     upstream: {{url: 'http://127.0.0.1:9/mcp'}}
@@ -96,8 +98,63 @@ async fn a_token_that_is_refused_is_explained_up_to_the_reason_and_exits_with_1(
         let (_, json) = scene.verify(&token, &["--json"]).await;
         let json: Value = serde_json::from_str(&json).unwrap();
         let steps = json["steps"].as_array().unwrap();
-        assert_eq!((&json["ok"], &steps.last().unwrap()["reason"]), (&false.into(), &reason.into()));
+        let failed = steps.iter().find(|step| step["ok"] == false).unwrap();
+        assert_eq!((&json["ok"], &failed["reason"]), (&false.into(), &reason.into()));
     }
+}
+
+#[tokio::test]
+async fn a_running_server_is_asked_what_it_revoked_and_remembers_and_the_token_goes_nowhere() {
+    let test = "a_running_server_is_asked_what_it_revoked_and_remembers_and_the_token_goes_nowhere";
+    let Some(mut scene) = Scene::new(test).await else { return };
+    let stage = Stage::new().await;
+    let config = format!(
+        "server: {{admin: '{}'}}
+guards: [{{resource: '{}', upstream: {{url: 'http://127.0.0.1:9/mcp'}}, issuers: [{{issuer: '{}'}}]}}]
+",
+        stage.admin.strip_prefix("http://").unwrap(),
+        stage.resource,
+        stage.issuer.issuer()
+    );
+    std::fs::write(scene.folder.path().join("bearward.yaml"), config).unwrap();
+    let builder = stage.issuer.token_for(&stage.resource).claim("sid", "session-1");
+    let token = builder.build();
+    let (code, text) = scene.verify(&token, &[]).await;
+    assert!(code == 0 && text.contains("does not remember it"), "{text}");
+    assert_eq!(stage.post(&token).send().await.unwrap().status(), 200);
+    let (code, text) = scene.verify(&token, &[]).await;
+    assert!(code == 0 && text.contains("remembers it as good for"), "{text}");
+    // Of the server's revocations, by whomever it was told.
+    let revoke = stage
+        .http
+        .post(format!("{}/api/revocations", stage.admin))
+        .header("content-type", "application/json");
+    assert_eq!(revoke.body(r#"{"sid": "session-1"}"#).send().await.unwrap().status(), 204);
+    let (code, text) = scene.verify(&token, &[]).await;
+    assert!(code == 1 && text.contains("✗ revocation"), "{text}");
+    // One that nobody runs says so, and the rest is told all the same.
+    scene = Scene::new(test).await.unwrap();
+    let (code, text) = scene.verify(&scene.issuer.token_for(RESOURCE).scope("mcp").build(), &[]).await;
+    assert!(code == 0 && text.contains("no server runs at 127.0.0.1:9"), "{text}");
+}
+
+#[tokio::test]
+async fn the_admin_api_tells_what_is_remembered_by_hash_and_refuses_anything_else() {
+    let stage = Stage::new().await;
+    let ask = |body: String| {
+        let request = stage.http.post(format!("{}/api/cache", stage.admin)).body(body);
+        request.header("content-type", "application/json").send()
+    };
+    let hash = "ab".repeat(32);
+    for (guard, sha256, status) in [
+        (stage.resource.as_str(), hash.as_str(), 200),
+        (stage.resource.as_str(), "eyJhbGciOi", 422),
+        ("https://other.example", &hash, 404),
+    ] {
+        let body = json!({"guard": guard, "sha256": sha256}).to_string();
+        assert_eq!(ask(body).await.unwrap().status(), status, "{guard} {sha256}");
+    }
+    assert_eq!(ask(r#"{"token": "x"}"#.into()).await.unwrap().status(), 422);
 }
 
 #[tokio::test]

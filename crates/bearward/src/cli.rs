@@ -7,6 +7,7 @@ pub mod exit;
 pub mod keygen;
 pub mod logging;
 mod output;
+mod running;
 pub mod serve;
 pub mod verify;
 

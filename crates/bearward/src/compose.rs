@@ -35,7 +35,7 @@ use probes::ProviderProbe;
 /// Everything that runs, ready to serve.
 pub struct Composition {
     /// What is guarded, in the order of the configuration.
-    pub guards: Vec<Arc<Guard>>,
+    pub guards: Arc<[Arc<Guard>]>,
     /// The guarded side.
     pub routes: Arc<Routes>,
     /// The sidecar.
@@ -114,13 +114,15 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
     let documents = Documents::new(keys, around.clock.clone());
     let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
     let admin_on_loopback = settings.server.admin.ip().is_loopback();
+    let built: Arc<[Arc<Guard>]> = guards.iter().map(|inbound| inbound.guard.clone()).collect();
     Ok(Composition {
-        guards: guards.iter().map(|inbound| inbound.guard.clone()).collect(),
+        guards: built.clone(),
         routes: Arc::new(Routes::new(guards, events, documents)),
         egress: settings.server.egress.as_ref().map(|_| Arc::new(builder.egress(&providers))),
         console: Console {
             observer: around.observer.clone(),
             health: builder.health,
+            guards: built,
             revocations: builder.revocations,
             browser: BrowserRules { origins: Vec::new(), hosts: Vec::new(), on_loopback: admin_on_loopback },
         },

@@ -5,8 +5,10 @@
 //! | `/healthz` | 200 while the process is alive |
 //! | `/readyz` | 200 when every part can do its work, else 503; JSON names each part and its reason |
 //! | `/metrics` | OpenMetrics text |
+//! | `/api/cache` | POST: whether a guard remembers a token, named by its hash |
 //! | `/api/revocations` | GET: all; POST, DELETE: one, as JSON |
 
+mod cache;
 mod revocations;
 
 use std::future::Future;
@@ -20,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use bearward_gateway::browser::BrowserRules;
-use bearward_guard::Revocations;
+use bearward_guard::{Guard, Revocations};
 use bearward_observe::metrics::CONTENT_TYPE;
 use bearward_observe::{Health, Observer};
 use tokio::net::TcpListener;
@@ -32,6 +34,8 @@ pub struct Console {
     pub observer: Observer,
     /// Readiness comes from here.
     pub health: Health,
+    /// What is guarded.
+    pub guards: Arc<[Arc<Guard>]>,
     /// What is revoked.
     pub revocations: Arc<Revocations>,
     /// Which pages and names may use the API.
@@ -41,7 +45,7 @@ pub struct Console {
 impl Console {
     /// The routes.
     pub fn router(self) -> Router {
-        let api = revocations::routes(self.revocations.clone());
+        let api = revocations::routes(self.revocations.clone()).merge(cache::routes(self.guards.clone()));
         let api = api.layer(from_fn_with_state(self.browser.clone(), keep_pages_out));
         Router::new()
             .route("/healthz", get(|| async { "alive\n" }))

@@ -56,14 +56,24 @@ impl Cache {
     pub(crate) fn get(&self, token: Unverified<'_>) -> Option<Verified> {
         let key = Fingerprint::of(token.as_str());
         let entry = self.entries.get(&key)?;
-        let holds = self.clock.monotonic() < entry.forget_at
-            && self.clock.unix_ms() < entry.finding.verified.dies_at_ms()
-            && entry.finding.is_current();
-        if holds {
+        if self.left(&entry).is_some() {
             return Some(entry.finding.verified.clone());
         }
         self.entries.invalidate(&key);
         None
+    }
+
+    /// How long a token is still remembered; `None`: it is not.
+    pub(crate) fn remembers(&self, token: &Fingerprint) -> Option<Duration> {
+        self.left(&self.entries.get(token)?)
+    }
+
+    /// How long an entry still holds.
+    fn left(&self, entry: &Entry) -> Option<Duration> {
+        let to_forget = entry.forget_at.checked_sub(self.clock.monotonic())?;
+        let to_die = entry.finding.verified.dies_at_ms().checked_sub(self.clock.unix_ms())?;
+        let left = to_forget.min(Duration::from_millis(to_die));
+        (!left.is_zero() && entry.finding.is_current()).then_some(left)
     }
 
     /// Remembers a finding. Only verified tokens get here, so garbage cannot push them out (HARD 21).
@@ -78,3 +88,6 @@ impl Cache {
         self.entries.insert(Fingerprint::of(token.as_str()), entry);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::{Event, Observer, Rejection};
-use bearward_token::{Clock, Principal, Resource};
+use bearward_token::{Clock, Fingerprint, Principal, Resource};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
@@ -195,6 +195,12 @@ impl Guard {
     /// The path under which the metadata document is served.
     pub fn metadata_path(&self) -> String {
         well_known_path(&self.settings.resource)
+    }
+
+    /// How long the guard still remembers a token as good without looking at it again; `None`: it would verify it.
+    /// What was revoked is refused all the same.
+    pub fn remembers(&self, token: &Fingerprint) -> Option<Duration> {
+        self.cache.remembers(token)
     }
 
     /// What it was built from.

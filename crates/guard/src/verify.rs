@@ -170,6 +170,12 @@ pub(crate) async fn signed_by_one<'a, T>(
 }
 
 impl Finding {
+    /// Of somebody, until then.
+    #[cfg(test)]
+    pub(crate) fn for_tests(principal: Principal, dies_at_ms: u64) -> Self {
+        Self { verified: Verified { principal: Arc::new(principal), dies_at_ms }, keys: None }
+    }
+
     fn new(principal: Principal, expectations: &Expectations, keys: Option<(Arc<KeySource>, u64)>) -> Self {
         let dies_at_ms = dies_at_ms(&principal, expectations);
         Self { verified: Verified { principal: Arc::new(principal), dies_at_ms }, keys }

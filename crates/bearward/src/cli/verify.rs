@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bearward_guard::explain::Explanation;
+use bearward_guard::explain::{Explanation, Step};
+use bearward_guard::revocation::Source;
 use bearward_observe::Observer;
 use bearward_secrets::Secrets;
 use bearward_token::SystemClock;
@@ -12,6 +13,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::output::print;
+use super::running::{self, Known};
 use super::serve::random_seed;
 use crate::compose::{Surroundings, compose};
 use crate::config::{Environment, Settings, load};
@@ -22,7 +24,8 @@ const MOST: u64 = 64 * 1024;
 /// Explain what a guard makes of a token: every check in order, up to the first that does not hold.
 ///
 /// The token is never printed. Give it in a file or by stdin where others could see your command line. The issuer's keys
-/// are fetched, an opaque token is asked about, and nothing else is sent.
+/// are fetched and an opaque token is asked about. A server that runs on this machine is asked what it was told to revoke
+/// and whether it remembers the token, by its hash.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bearward verify --file token.txt\n  \
                         pbpaste | bearward verify - --config bearward.yaml --guard https://mcp.example.com/mcp\n\n\
@@ -144,6 +147,8 @@ impl Verify {
 }
 
 async fn explain(settings: &Settings, secrets: Secrets, token: &str) -> Result<Explanation, String> {
+    let resource = settings.guards.first().map_or("", |guard| guard.resource.as_str());
+    let known = running::ask(settings.server.admin, resource, token).await;
     let around = Surroundings {
         clock: Arc::new(SystemClock::new()),
         observer: Observer::new(),
@@ -152,7 +157,20 @@ async fn explain(settings: &Settings, secrets: Secrets, token: &str) -> Result<E
     };
     let composition = compose(settings, &around).map_err(|error| error.to_string())?;
     let guard = composition.guards.first().ok_or("the configuration has no guard")?;
-    Ok(guard.explain(token).await)
+    for revocation in known.iter().flat_map(|known| &known.revocations) {
+        // One that this process has no room for, or that is over, is told of by the server alone.
+        let _ = composition.console.revocations.add(Source::Api, revocation);
+    }
+    let mut explanation = guard.explain(token).await;
+    let found = match known {
+        Ok(Known { at, remembered: Some(left), .. }) => {
+            format!("the server at {at} remembers it as good for {} s more", left.as_secs())
+        }
+        Ok(Known { at, remembered: None, .. }) => format!("the server at {at} does not remember it"),
+        Err(nothing) => nothing,
+    };
+    explanation.steps.push(Step { check: "cache", ok: true, found, reason: None });
+    Ok(explanation)
 }
 
 fn wrong(error: &str) -> Exit {

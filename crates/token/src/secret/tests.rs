@@ -20,3 +20,12 @@ fn equal_texts_are_equal_secrets_and_have_equal_fingerprints() {
 fn a_fingerprint_shows_eight_hex_digits_alone() {
     assert_eq!(format!("{:?}", Fingerprint::of("abc")), "sha256:ba7816bf…");
 }
+
+#[test]
+fn a_fingerprint_is_read_back_from_its_own_writing_alone() {
+    let of = Fingerprint::of("secret");
+    assert_eq!(Fingerprint::from_hex(&of.to_hex()), Some(of));
+    for wrong in ["", "ab", &of.to_hex()[1..], &format!("{}0", of.to_hex()), &"zz".repeat(32)] {
+        assert_eq!(Fingerprint::from_hex(wrong), None, "{wrong}");
+    }
+}
