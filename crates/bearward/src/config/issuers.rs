@@ -30,7 +30,10 @@ pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Vec<IssuerS
     let keys = kinds.has_jwts.then(|| jwks::read(section, preset));
     secret_key_is_used(section, preset, opaque.is_some(), keys.as_ref());
     let settings = match section.texts("tenants") {
-        Some(tenants) if preset == Preset::Entra => entra(section, &tenants, &algorithms, &expectations),
+        Some(tenants) if preset == Preset::Entra => {
+            let given = keys.filter(|_| section.has("jwks"));
+            entra(section, &tenants, &algorithms, given.as_ref(), &expectations)
+        }
         tenants => {
             if let Some(tenant) = tenants.as_ref().and_then(|tenants| tenants.first()) {
                 section.error(
@@ -90,13 +93,18 @@ fn issuer(section: &Section<'_>, preset: Preset) -> Option<Issuer> {
     Some(issuer)
 }
 
-/// Both versions of each tenant's tokens. Their keys are published once, under the tenant.
+/// Both versions of each tenant's tokens. Their keys are published once, under the tenant, unless they were `given`.
 fn entra(
     section: &Section<'_>,
     tenants: &[Text<'_>],
     algorithms: &[Algorithm],
+    given: Option<&KeysFrom>,
     expectations: &Expectations,
 ) -> Vec<IssuerSettings> {
+    if let Some(node) = section.node("introspection") {
+        let help = "remove it: Entra gives out no opaque tokens for resources of your own";
+        section.error(&node.at, "`tenants` and `introspection` do not go together", help);
+    }
     if let Some(issuer) = section.text("issuer") {
         section.error(
             issuer.at,
@@ -126,7 +134,8 @@ fn entra(
         for issuer in issuers.iter().filter_map(|issuer| issuer.parse().ok()) {
             let (algorithms, expectations) = (algorithms.to_vec(), expectations.clone());
             let (logout_audiences, event_audiences) = (Vec::new(), Vec::new());
-            let (keys, opaque) = (Some(keys.clone().unwrap_or(KeysFrom::Discovery)), None);
+            let published = || keys.clone().unwrap_or(KeysFrom::Discovery);
+            let (keys, opaque) = (Some(given.cloned().unwrap_or_else(published)), None);
             settings.push(IssuerSettings {
                 issuer,
                 algorithms,
