@@ -1,4 +1,4 @@
-//! Overhead of the guard over a direct call.
+//! What verification costs, and what the guard adds to a direct call.
 
 use crate::cargo::cargo;
 use crate::outcome::Stop;
@@ -10,5 +10,7 @@ use crate::step;
 /// When it cannot be built, or a call fails while it is measured.
 pub(crate) fn run() -> Result<(), Stop> {
     let overhead = ["bench", "--locked", "--quiet", "--package", "bearward-tests", "--bench", "overhead"];
+    let verify = ["bench", "--locked", "--quiet", "--package", "bearward-guard", "--bench", "verify"];
+    step::run("verification, beside the bare signature check", &mut cargo(&verify))?;
     step::run("overhead of the guard over a direct call", &mut cargo(&overhead))
 }

@@ -9,7 +9,7 @@ use bearward_token::{Clock, Fingerprint, Principal, Resource};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
-use crate::bearer::{Presented, Unverified, presented};
+use crate::bearer::{MAX_TOKEN_BYTES, Presented, Unverified, presented};
 use crate::cache::Cache;
 use crate::limits::{LimitSettings, Limits};
 use crate::message::Call;
@@ -219,6 +219,10 @@ impl Guard {
             Ok(Presented::Nothing(reason)) => return Err(Refusal::NoToken(reason).into()),
             Err(reason) => return Err(Refusal::InvalidRequest(reason).into()),
         };
+        if token.as_str().len() > MAX_TOKEN_BYTES {
+            // Before anything reads all of it.
+            return Err(Refusal::InvalidToken(Rejection::TooLarge).into());
+        }
         let (verified, cached) = match self.cache.get(token) {
             Some(verified) => (verified, true),
             None if !token.is_well_formed() => {

@@ -1,7 +1,7 @@
 //! A guard that trusts two issuers, each with three kinds of keys, and everything that attacks it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bearward_guard::keys::Algorithm;
 use bearward_guard::loaders::Inline;
@@ -113,10 +113,44 @@ impl Scene {
     /// Each is refused with exactly this.
     pub(crate) async fn refuses(&self, cases: Vec<(String, String, (u16, &'static str))>) -> usize {
         let count = cases.len();
-        for (name, token, expected) in cases {
-            assert_eq!(self.present(&token).await, Some(expected), "{name}");
+        for (name, token, expected) in &cases {
+            assert_eq!(self.present(token).await, Some(*expected), "{name}");
         }
+        let tokens: Vec<_> = cases.into_iter().map(|(name, token, _)| (name, token)).collect();
+        self.are_cheap(&tokens).await;
         assert_eq!(self.present(&self.good().build()).await, None, "the good one still comes in");
         count
+    }
+
+    /// None of these costs more than five times what the cheapest good token does (HARD 26). The best of many runs
+    /// counts: anything else on the machine only makes one slower.
+    async fn are_cheap(&self, tokens: &[(String, String)]) {
+        const MOST: u32 = 5;
+        let good = self.best_time(&self.of(0, 0).build(), 100).await;
+        for (name, token) in tokens {
+            let mut cost = Duration::MAX;
+            for rounds in [3, 30, 300] {
+                cost = cost.min(self.best_time(token, rounds).await);
+                if cost <= good * MOST {
+                    break;
+                }
+            }
+            assert!(cost <= good * MOST, "{name}: {cost:?}; a good one costs {good:?}");
+        }
+    }
+
+    async fn best_time(&self, token: &str, rounds: u32) -> Duration {
+        let mut headers = HeaderMap::new();
+        let Ok(value) = HeaderValue::from_bytes(format!("Bearer {token}").as_bytes()) else {
+            return Duration::ZERO;
+        };
+        headers.insert("authorization", value);
+        let mut best = Duration::MAX;
+        for _ in 0..rounds {
+            let started = Instant::now();
+            drop(self.guard.admit(&headers, None, None).await);
+            best = best.min(started.elapsed());
+        }
+        best
     }
 }
