@@ -107,10 +107,15 @@ impl Running {
 
 /// A loopback address that nobody listens at, for a process that wants to be told its port.
 ///
+/// Below the ports that systems give to outgoing connections: one of those could take it before the process does.
+///
 /// # Errors
 /// When the machine has no free port.
 pub fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+    const TRIES: u32 = 100;
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(10_000..32_000)));
+    let free = (0..TRIES).find_map(|_| bind().ok()).map_or_else(bind, Ok)?;
+    Ok(free.local_addr()?)
 }
 
 async fn keep(stream: impl AsyncRead + Unpin, output: Arc<Mutex<String>>) {

@@ -11,14 +11,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bearward_token::Clock;
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject;
-use serde::Serialize;
+use bearward_token::{Clock, JwsKey};
 use serde_json::{Map, Value, json};
 
 /// How long a key of our own signs.
@@ -39,9 +32,9 @@ pub struct SigningKeys {
 }
 
 /// Why there is no key, or no signature.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
-    /// The text is no key.
+    /// It is not an Ed25519 key: those alone are small and fast enough to sign every request.
     #[error(
         "not an Ed25519 private key in PEM (PKCS #8): make one with `openssl genpkey -algorithm ed25519`"
     )]
@@ -54,30 +47,14 @@ pub enum SigningError {
     Failed,
 }
 
-/// A member of the published set (RFC 8037 §2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct PublicKey {
-    kty: &'static str,
-    crv: &'static str,
-    x: String,
-    kid: String,
-    alg: &'static str,
-    r#use: &'static str,
-}
-
-struct Key {
-    pair: Ed25519KeyPair,
-    public: PublicKey,
-}
-
 struct State {
-    current: Key,
+    current: JwsKey,
     /// Since when the current one signs.
     since: Duration,
     /// With the moment from which it signs.
-    next: Option<(Key, Duration)>,
+    next: Option<(JwsKey, Duration)>,
     /// With the moment from which it is no longer published; `None`: as long as the operator says.
-    previous: Vec<(Key, Option<Duration>)>,
+    previous: Vec<(JwsKey, Option<Duration>)>,
 }
 
 impl SigningKeys {
@@ -86,7 +63,7 @@ impl SigningKeys {
     /// # Errors
     /// When the machine gives no randomness.
     pub fn own(clock: Arc<dyn Clock>) -> Result<Self, SigningError> {
-        let current = Key::generate()?;
+        let current = JwsKey::generate().map_err(|_| SigningError::Failed)?;
         let since = clock.monotonic();
         let state = Mutex::new(State { current, since, next: None, previous: Vec::new() });
         Ok(Self { clock, rotates: true, state })
@@ -101,7 +78,7 @@ impl SigningKeys {
         pems: impl IntoIterator<Item = &'a [u8]>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SigningError> {
-        let mut keys = pems.into_iter().map(Key::from_pem);
+        let mut keys = pems.into_iter().map(ed25519);
         let current = keys.next().ok_or(SigningError::NoKey)??;
         let previous = keys.map(|key| Ok((key?, None))).collect::<Result<_, SigningError>>()?;
         let since = clock.monotonic();
@@ -116,22 +93,17 @@ impl SigningKeys {
     pub fn sign(&self, typ: &str, claims: &Map<String, Value>) -> Result<String, SigningError> {
         let state = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.advance(state);
-        let header = json!({"alg": "EdDSA", "typ": typ, "kid": state.current.public.kid});
-        let encoded = |value: Vec<u8>| URL_SAFE_NO_PAD.encode(value);
-        let claims = serde_json::to_vec(claims).map_err(|_| SigningError::Failed)?;
-        let message = format!("{}.{}", encoded(header.to_string().into_bytes()), encoded(claims));
-        let signature = state.current.pair.try_sign(message.as_bytes()).map_err(|_| SigningError::Failed)?;
-        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        state.current.sign(typ, claims).map_err(|_| SigningError::Failed)
     }
 
     /// The published set: what signs, what will, and what did (RFC 7517 §5).
     pub fn jwks(&self) -> Value {
         let state = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.advance(state);
-        let next = state.next.iter().map(|(key, _)| &key.public);
-        let previous = state.previous.iter().map(|(key, _)| &key.public);
-        let keys: Vec<&PublicKey> = [&state.current.public].into_iter().chain(next).chain(previous).collect();
-        json!({ "keys": keys })
+        let next = state.next.iter().map(|(key, _)| key);
+        let previous = state.previous.iter().map(|(key, _)| key);
+        let all = [&state.current].into_iter().chain(next).chain(previous);
+        json!({ "keys": all.map(JwsKey::public_jwk).collect::<Vec<_>>() })
     }
 
     fn advance(&self, state: &mut State) {
@@ -151,7 +123,7 @@ impl SigningKeys {
             }
         } else if now >= state.since + ROTATION.saturating_sub(LEAD) {
             // Without randomness the current one goes on.
-            state.next = Key::generate().ok().map(|key| (key, now + LEAD));
+            state.next = JwsKey::generate().ok().map(|key| (key, now + LEAD));
         }
     }
 }
@@ -162,26 +134,9 @@ impl fmt::Debug for SigningKeys {
     }
 }
 
-impl Key {
-    fn generate() -> Result<Self, SigningError> {
-        Ed25519KeyPair::generate().map(Self::new).map_err(|_| SigningError::Failed)
-    }
-
-    fn from_pem(pem: &[u8]) -> Result<Self, SigningError> {
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| SigningError::NotAKey)?;
-        // OpenSSL writes keys without their public half (RFC 5208), others with it (RFC 5958).
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
-        pair.map(Self::new).map_err(|_| SigningError::NotAKey)
-    }
-
-    /// Its id is its thumbprint (RFC 7638, RFC 8037 §A.3): the same key has the same everywhere.
-    fn new(pair: Ed25519KeyPair) -> Self {
-        let x = URL_SAFE_NO_PAD.encode(pair.public_key());
-        let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
-        let kid = URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes()));
-        let public = PublicKey { kty: "OKP", crv: "Ed25519", x, kid, alg: "EdDSA", r#use: "sig" };
-        Self { pair, public }
-    }
+fn ed25519(pem: &[u8]) -> Result<JwsKey, SigningError> {
+    let key = JwsKey::from_pem(pem).ok().filter(|key| key.algorithm() == "EdDSA");
+    key.ok_or(SigningError::NotAKey)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod expiry;
+pub mod jws;
 pub mod place;
 pub mod principal;
 pub mod scope;
@@ -13,6 +14,7 @@ pub mod secret;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use expiry::Expiry;
+pub use jws::{JwsError, JwsKey};
 pub use place::{Endpoint, Issuer, PlaceError, Resource};
 pub use principal::Principal;
 pub use scope::{Scope, ScopeError, ScopeSet};
