@@ -18,7 +18,7 @@ use bearward_gateway::{Documents, Egress, Forwarder, Provider, Routes};
 use bearward_guard::security_event::{Receiver, Sender};
 use bearward_guard::{Guard, KeySource, Revocations};
 use bearward_issuer::{
-    Credential, CredentialError, CredentialSource, Discovery, Fetch, HttpFetch, KnownMetadata,
+    Credential, CredentialError, CredentialSource, Discovery, Fetch, HttpFetch, KnownMetadata, OauthClient,
     SharedCredential,
 };
 use bearward_observe::audit::Pseudonyms;
@@ -27,7 +27,7 @@ use bearward_secrets::{SecretError, SecretRef, Secrets};
 use bearward_supply::{ClientCredentials, TenantSigner, TokenManager};
 use bearward_token::{Clock, Issuer};
 
-use crate::config::settings::{KeysFrom, ListenAddress, ProviderSettings, Settings};
+use crate::config::settings::{ClientSettings, KeysFrom, ListenAddress, ProviderSettings, Settings};
 use crate::revocation_file::RevocationFile;
 use guards::Shared;
 use probes::ProviderProbe;
@@ -149,14 +149,11 @@ impl Builder<'_> {
         let grant = ClientCredentials {
             metadata: self.metadata(&provider.authority),
             token_endpoint: provider.token_endpoint.clone(),
-            client: provider.client_id.clone(),
-            auth: provider.client_auth,
-            credential: self.secret(&provider.client_secret),
+            client: self.client(&provider.client),
             audience: provider.audience.clone(),
             resource: provider.resource.clone(),
             scopes: provider.scopes.clone(),
-            fetch: self.fetch.clone(),
-            clock: self.around.clock.clone(),
+            extra: provider.extra.clone(),
         };
         let tokens = self.manager.handle(&provider.name, &grant.key(), Arc::new(grant));
         tokens.prefetch();
@@ -198,6 +195,12 @@ impl Builder<'_> {
             trail.map_err(|source| ComposeError::Audit { place: audit.destination.to_string(), source })?;
         self.health.register(Arc::new(trail.clone()));
         Ok(Some(trail))
+    }
+
+    fn client(&self, client: &ClientSettings) -> OauthClient {
+        let (fetch, clock) = (self.fetch.clone(), self.around.clock.clone());
+        OauthClient::new(&client.id, client.auth, self.secret(&client.credential), fetch, clock)
+            .asserting_to(client.assertion_audience.clone())
     }
 
     fn secret(&self, reference: &SecretRef) -> SharedCredential {

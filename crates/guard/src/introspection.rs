@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bearward_issuer::{ClientAuth, Fetch, Fetched, Form, JsonRequest, KnownMetadata, SharedCredential};
+use bearward_issuer::{Fetch, Fetched, Form, JsonRequest, KnownMetadata, OauthClient, SharedCredential};
 use bearward_token::{AccessToken, Endpoint};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -16,14 +16,8 @@ pub struct Introspection {
     pub metadata: KnownMetadata,
     /// Where to ask; discovered when left out.
     pub endpoint: Option<Endpoint>,
-    /// `client_id`.
-    pub client: String,
-    /// How the client proves itself.
-    pub auth: ClientAuth,
-    /// With what.
-    pub credential: SharedCredential,
-    /// Sends.
-    pub fetch: Arc<dyn Fetch>,
+    /// As whom.
+    pub client: OauthClient,
 }
 
 /// By the backend API of Clerk, with its secret key. Each kind of token has an endpoint of its own.
@@ -52,12 +46,10 @@ impl Introspection {
         };
         let fields =
             vec![("token", token.expose().to_owned()), ("token_type_hint", "access_token".to_owned())];
-        let mut form = Form { fields, ..Form::default() };
-        let credential = self.credential.current().map_err(told)?;
-        self.auth.sign(&mut form, &self.client, &credential).map_err(told)?;
-        let answer =
-            self.fetch.post(&endpoint, form).await.map_err(told).inspect_err(|_| self.metadata.doubt())?;
-        described(&answer, self.metadata.issuer().as_str())
+        let form = Form { fields, ..Form::default() };
+        let issuer = self.metadata.issuer();
+        let answered = self.client.post(issuer, &endpoint, &form).await.map_err(told);
+        described(&answered.inspect_err(|_| self.metadata.doubt())?.answer, issuer.as_str())
     }
 }
 

@@ -9,6 +9,7 @@ pub mod fetch;
 pub mod http_fetch;
 pub mod known_metadata;
 pub mod metadata;
+pub mod oauth_client;
 
 pub use client_auth::{
     ClientAuth, Credential, CredentialError, CredentialSource, FixedCredential, SharedCredential,
@@ -18,3 +19,4 @@ pub use fetch::{Fetch, FetchError, Fetched, Form, JsonRequest};
 pub use http_fetch::HttpFetch;
 pub use known_metadata::KnownMetadata;
 pub use metadata::{Metadata, MetadataError};
+pub use oauth_client::{ClientError, OauthClient};

@@ -53,6 +53,11 @@ pub enum Event {
         /// How long the new token lives.
         lifetime: Option<Duration>,
     },
+    /// A new version of a client's secret or key has worked for the first time.
+    SecretRotated {
+        /// The provider's name.
+        provider: Arc<str>,
+    },
     /// A provider refused our token; it is fetched again.
     Retry401 {
         /// The provider's name.
@@ -163,6 +168,7 @@ impl Event {
             Self::HeaderAttached { .. } => "auth_header_bearer_first",
             Self::TokenStoreHit { .. } => "token_store_hit",
             Self::TokenFetched { .. } => "token_fetch",
+            Self::SecretRotated { .. } => "secret_rotated",
             Self::Retry401 { .. } => "auth_retry_401",
             Self::RetrySuccess { .. } => "auth_retry_success",
             Self::Proxied { .. } => "proxied",
@@ -187,6 +193,9 @@ impl Event {
             ),
             Self::TokenFetched { provider, failure: Some(failure), took, .. } => {
                 tracing::warn!(event, %provider, failure, took_ms = micros(*took) / 1000, "token not fetched");
+            }
+            Self::SecretRotated { provider } => {
+                tracing::info!(event, %provider, "the new version of the secret works; the old one is not used any more");
             }
             Self::Retry401 { provider } => {
                 tracing::info!(event, %provider, "the provider refused our token; asking for a new one");

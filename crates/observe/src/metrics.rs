@@ -28,6 +28,7 @@ pub struct Metrics {
     store_hit: Family<ByProvider, Counter>,
     retry_401: Family<ByProvider, Counter>,
     retry_success: Family<ByProvider, Counter>,
+    secrets_rotated: Family<ByProvider, Counter>,
     requests: Family<GuardOutcome, Counter>,
     observed: Family<GuardOutcome, Counter>,
     fetches: Family<ProviderOutcome, Counter>,
@@ -89,6 +90,11 @@ impl Metrics {
                 &mut registry,
                 "auth_retry_success",
                 "Repeated requests that then succeeded",
+            ),
+            secrets_rotated: counter(
+                &mut registry,
+                "secret_rotated",
+                "New versions of a client's secret or key that have worked",
             ),
             requests: counter(&mut registry, "auth_requests", "Requests at a guard by outcome"),
             observed: counter(
@@ -163,6 +169,9 @@ impl Metrics {
                 if let Some(lifetime) = lifetime {
                     self.expires_in.get_or_create(&by(provider)).set(lifetime.as_secs_f64());
                 }
+            }
+            Event::SecretRotated { provider } => {
+                self.secrets_rotated.get_or_create(&by(provider)).inc();
             }
             Event::Proxied { overhead, .. } => self.overhead_seconds.observe(overhead.as_secs_f64()),
         }

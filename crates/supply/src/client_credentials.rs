@@ -1,9 +1,7 @@
 //! The client credentials grant: a machine's own token (RFC 6749 §4.4).
 
-use std::sync::Arc;
-
-use bearward_issuer::{ClientAuth, Fetch, Form, KnownMetadata, SharedCredential};
-use bearward_token::{Clock, Endpoint, Fingerprint, ScopeSet};
+use bearward_issuer::{Form, KnownMetadata, OauthClient};
+use bearward_token::{Endpoint, Fingerprint, ScopeSet};
 
 use crate::error::Failure;
 use crate::grant::{Grant, Granted, Requesting};
@@ -20,22 +18,16 @@ pub struct ClientCredentials {
     pub metadata: KnownMetadata,
     /// Where; discovered when left out.
     pub token_endpoint: Option<Endpoint>,
-    /// `client_id`.
-    pub client: String,
-    /// How the client proves itself.
-    pub auth: ClientAuth,
-    /// With what.
-    pub credential: SharedCredential,
+    /// As whom.
+    pub client: OauthClient,
     /// `audience`, as Auth0 needs it.
     pub audience: Option<String>,
     /// `resource` (RFC 8707), sent as given (SPEC CL-3).
     pub resource: Option<String>,
     /// `scope`; empty: what the server gives by itself.
     pub scopes: ScopeSet,
-    /// Sends.
-    pub fetch: Arc<dyn Fetch>,
-    /// For dates in `Retry-After`.
-    pub clock: Arc<dyn Clock>,
+    /// Further parameters that some server wants.
+    pub extra: Vec<(String, String)>,
 }
 
 impl ClientCredentials {
@@ -44,33 +36,33 @@ impl ClientCredentials {
         TokenKey {
             tenant: None,
             issuer: self.metadata.issuer().clone(),
-            client: self.client.clone(),
-            client_auth: self.auth.name(),
-            credential: self.credential.current().ok().map(|credential| credential.version()),
+            client: self.client.id.clone(),
+            client_auth: self.client.auth.name(),
+            credential: self.client.credential_version(),
             token_endpoint: self.token_endpoint.as_ref().map(ToString::to_string),
             grant: NAME,
             subject_token: None,
             scopes: self.scopes.clone(),
             audience: self.audience.clone(),
             resource: self.resource.clone(),
+            extra: self.extra.clone(),
         }
     }
 
     async fn request(&self) -> Result<Granted, Failure> {
-        let credential = self.credential.current()?;
         let endpoint = match &self.token_endpoint {
             Some(endpoint) => endpoint.clone(),
             None => self.discover().await?,
         };
-        let mut form = Form { fields: vec![("grant_type", NAME.to_owned())], ..Form::default() };
+        let fields = vec![("grant_type", NAME.to_owned())];
+        let mut form = Form { fields, extra: self.extra.clone(), ..Form::default() };
         let optional = [("audience", &self.audience), ("resource", &self.resource)];
         form.fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         if !self.scopes.is_empty() {
             form.fields.push(("scope", self.scopes.to_string()));
         }
-        self.auth.sign(&mut form, &self.client, &credential)?;
-        let granted = match self.fetch.post(&endpoint, form).await {
-            Ok(answer) => token_response::read(&answer, self.clock.unix_ms()),
+        let granted = match self.client.post(self.metadata.issuer(), &endpoint, &form).await {
+            Ok(answered) => token_response::read(&answered, self.client.clock.unix_ms()),
             Err(error) => Err(error.into()),
         };
         // The endpoint may have moved.
@@ -92,6 +84,6 @@ impl Grant for ClientCredentials {
     }
 
     fn credential_version(&self) -> Option<Fingerprint> {
-        self.credential.current().ok().map(|credential| credential.version())
+        self.client.credential_version()
     }
 }

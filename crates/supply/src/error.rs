@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_issuer::{CredentialError, DiscoveryError, FetchError};
+use bearward_issuer::{ClientError, CredentialError, DiscoveryError, FetchError};
 
 /// What [`crate::Handle`] answers when it has no token. Carries no secret and no response body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,15 @@ pub enum Failure {
     /// The manager was shut down.
     #[error("the token manager is shutting down")]
     Stopped,
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Credential(error) => error.into(),
+            ClientError::Fetch(error) => error.into(),
+        }
+    }
 }
 
 impl From<CredentialError> for Failure {

@@ -29,4 +29,6 @@ pub struct Granted {
     pub access_token: AccessToken,
     /// Counted from when the request was sent (HARD 9).
     pub lifetime: Duration,
+    /// The version of the credential that it was granted to; `None` where the grant has none.
+    pub credential: Option<Fingerprint>,
 }

@@ -72,6 +72,8 @@ struct State {
     /// When somebody last looked whether a refused credential was replaced.
     looked_at: Option<Duration>,
     keeper: Option<AbortHandle>,
+    /// The version of the credential that the current token was granted to.
+    worked_with: Option<Fingerprint>,
     is_stopped: bool,
     random: fastrand::Rng,
 }
@@ -118,6 +120,7 @@ impl Entry {
             last_forced: None,
             looked_at: None,
             keeper: None,
+            worked_with: None,
             is_stopped: false,
             random,
         };
@@ -295,7 +298,8 @@ impl Entry {
     }
 
     fn hold(&self, granted: Granted, sent: Moment) -> Held {
-        let Granted { access_token: token, lifetime } = granted;
+        let Granted { access_token: token, lifetime, credential } = granted;
+        self.notice_rotation(credential);
         let jitter = self.state().random.f64();
         let expiry = sent.plus(lifetime);
         Held {
@@ -304,6 +308,15 @@ impl Entry {
             expiry,
             usable_until: expiry.earlier_by(floor(lifetime)),
             refresh_at: expiry.earlier_by(refresh_lead(lifetime, jitter)),
+        }
+    }
+
+    /// A new version of the credential has worked: from now on the old one may go.
+    fn notice_rotation(&self, credential: Option<Fingerprint>) {
+        let Some(credential) = credential else { return };
+        let before = self.state().worked_with.replace(credential);
+        if before.is_some_and(|before| before != credential) {
+            self.observer.emit(Event::SecretRotated { provider: self.name.clone() });
         }
     }
 

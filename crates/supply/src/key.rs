@@ -29,6 +29,8 @@ pub struct TokenKey {
     pub audience: Option<String>,
     /// `resource` (RFC 8707), verbatim.
     pub resource: Option<String>,
+    /// Further parameters, in the order in which they are sent.
+    pub extra: Vec<(String, String)>,
 }
 
 /// SHA-256 of a key's encoding.
@@ -43,11 +45,12 @@ impl TokenKey {
         KeyDigest(bytes)
     }
 
-    /// Every part behind its length, an absent part as a length that no text has: what one key writes, no
-    /// other can.
+    /// Every part behind its length, an absent part as a length that no text has, lists behind such a one: what one key
+    /// writes, no other can.
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         let scopes: Vec<&[u8]> = self.scopes.iter().map(|scope| scope.as_str().as_bytes()).collect();
+        let extra = self.extra.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         for part in [
             self.tenant.as_deref().map(str::as_bytes),
             Some(self.issuer.as_str().as_bytes()),
@@ -61,7 +64,10 @@ impl TokenKey {
             self.resource.as_deref().map(str::as_bytes),
         ]
         .into_iter()
+        .chain([None])
         .chain(scopes.into_iter().map(Some))
+        .chain([None])
+        .chain(extra.into_iter().map(Some))
         {
             let length = part.map_or(u64::MAX, |part| part.len() as u64);
             out.extend_from_slice(&length.to_be_bytes());

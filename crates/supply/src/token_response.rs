@@ -1,7 +1,7 @@
 //! Reads what a token endpoint answers (RFC 6749 §5), strictly and without ever repeating it.
 
-use bearward_issuer::Fetched;
-use bearward_token::AccessToken;
+use bearward_issuer::oauth_client::Answered;
+use bearward_token::{AccessToken, Fingerprint};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,9 +18,10 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// # Errors
 /// By status and OAuth error code; see [`Failure`]. A 200 that holds no sound token is a passing failure,
 /// for it usually is a proxy's page or half an answer (HARD 7).
-pub fn read(answer: &Fetched, unix_ms: u64) -> Result<Granted, Failure> {
+pub fn read(answered: &Answered, unix_ms: u64) -> Result<Granted, Failure> {
+    let answer = &answered.answer;
     if answer.status.is_success() {
-        return success(&answer.body);
+        return success(&answer.body, answered.credential);
     }
     let error: OAuthError = serde_json::from_slice(&answer.body).unwrap_or_default();
     let retry_after = answer.retry_after(unix_ms);
@@ -40,7 +41,7 @@ pub fn read(answer: &Fetched, unix_ms: u64) -> Result<Granted, Failure> {
     }
 }
 
-fn success(body: &[u8]) -> Result<Granted, Failure> {
+fn success(body: &[u8], credential: Fingerprint) -> Result<Granted, Failure> {
     #[derive(Deserialize)]
     struct TokenResponse {
         access_token: String,
@@ -58,7 +59,7 @@ fn success(body: &[u8]) -> Result<Granted, Failure> {
         return Err(bad("its access_token is empty, too long, or holds characters that no header can carry"));
     }
     let lifetime = lifetime(response.expires_in.as_ref(), &token);
-    Ok(Granted { access_token: AccessToken::new(token), lifetime })
+    Ok(Granted { access_token: AccessToken::new(token), lifetime, credential: Some(credential) })
 }
 
 /// RFC 6749 §5.2, and Auth0's `{statusCode, error, message, errorCode}`.

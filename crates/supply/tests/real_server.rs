@@ -5,12 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_issuer::{ClientAuth, Discovery, FixedCredential, HttpFetch, KnownMetadata};
+use bearward_issuer::{
+    ClientAuth, Credential, CredentialError, Discovery, FixedCredential, HttpFetch, KnownMetadata,
+    OauthClient,
+};
 use bearward_observe::Observer;
 use bearward_supply::{ClientCredentials, Failure, Grant, TokenManager, Wanted};
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, Fault, Place, TokenShape};
-use bearward_token::{ClientSecret, Clock, SystemClock};
+use bearward_token::{ClientSecret, Clock, JwsKey, SystemClock};
 
 const API: &str = "https://api.example.com/v1";
 const SECRET: &str = "a+b &c=%:d";
@@ -26,20 +29,22 @@ async fn server() -> AuthorizationServer {
 }
 
 fn client(server: &AuthorizationServer, id: &str, auth: ClientAuth) -> ClientCredentials {
+    client_with(server, id, auth, SECRET)
+}
+
+fn client_with(server: &AuthorizationServer, id: &str, auth: ClientAuth, secret: &str) -> ClientCredentials {
     let fetch = Arc::new(HttpFetch::with_timeout(Duration::from_millis(500)).unwrap());
     let clock = Arc::new(SystemClock::new());
     let discovery = Discovery::new(fetch.clone(), clock.clone());
+    let credential = Arc::new(FixedCredential(ClientSecret::new(secret)));
     ClientCredentials {
         metadata: KnownMetadata::new(server.issuer().parse().unwrap(), discovery, clock.clone()),
         token_endpoint: None,
-        client: id.into(),
-        auth,
-        credential: Arc::new(FixedCredential(ClientSecret::new(SECRET))),
+        client: OauthClient::new(id, auth, credential, fetch, clock),
         audience: None,
         resource: Some(API.into()),
         scopes: "read write".split(' ').map(|scope| scope.parse().unwrap()).collect(),
-        fetch,
-        clock,
+        extra: Vec::new(),
     }
 }
 
@@ -60,15 +65,94 @@ async fn each_client_authentication_gets_a_token_for_the_resource_by_discovery()
     }
 }
 
+/// An Ed25519 key in PEM, and its public half.
+fn key_pair(name: &str) -> (String, serde_json::Value) {
+    let seed = bearward_token::Fingerprint::of(name);
+    let der = [hex::decode("302e020100300506032b657004220420").unwrap(), seed.as_bytes().to_vec()].concat();
+    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+    let public = JwsKey::from_pem(pem.as_bytes()).unwrap().public_jwk();
+    (pem, public)
+}
+
+// SPEC CL-9
+#[tokio::test]
+async fn a_client_with_a_key_signs_for_the_issuer_or_for_whom_an_older_server_wants() {
+    let (pem, public) = key_pair("one");
+    let (stranger, _) = key_pair("two");
+    let server = AuthorizationServer::builder()
+        .client(Client::new("signer", Registered::PrivateKeyJwt(public)).audiences(&[API]))
+        .start()
+        .await
+        .unwrap();
+    let with = |pem: &str| client_with(&server, "signer", ClientAuth::PrivateKeyJwt, pem);
+    let to = |audience: &str| {
+        let client = with(&pem);
+        ClientCredentials { client: client.client.asserting_to(Some(audience.into())), ..client }
+    };
+    assert!(with(&pem).request().await.is_ok());
+    assert!(to(&server.token_endpoint()).request().await.is_ok());
+    for wrong in [to("https://other.example"), with(&stranger)] {
+        assert_eq!(wrong.request().await.unwrap_err().outcome(), "refused");
+    }
+    assert_eq!(with("no key").request().await.unwrap_err().outcome(), "credential");
+}
+
+/// A credential that somebody changes.
+#[derive(Debug)]
+struct Changing(std::sync::Mutex<String>);
+
+impl bearward_issuer::CredentialSource for Changing {
+    fn current(&self) -> Result<Credential, CredentialError> {
+        Ok(Credential { secret: ClientSecret::new(self.0.lock().unwrap().clone()) })
+    }
+}
+
+// HARD 7
+#[tokio::test]
+async fn a_key_that_is_changed_is_used_at_once_and_told_of_when_it_has_worked() {
+    let (pem, public) = key_pair("first");
+    let (next, next_public) = key_pair("next");
+    let builder = |public| {
+        AuthorizationServer::builder().client(Client::new("signer", Registered::PrivateKeyJwt(public)))
+    };
+    let server = builder(public).start().await.unwrap();
+    let address = server.address();
+    let changing = Arc::new(Changing(std::sync::Mutex::new(pem)));
+    let plain = client_with(&server, "signer", ClientAuth::PrivateKeyJwt, "");
+    let client = OauthClient::new(
+        "signer",
+        ClientAuth::PrivateKeyJwt,
+        changing.clone(),
+        plain.client.fetch.clone(),
+        plain.client.clock.clone(),
+    );
+    let grant = Arc::new(ClientCredentials { client, resource: None, ..plain });
+    let observer = Observer::new();
+    let manager = TokenManager::new(grant.client.clock.clone(), observer.clone(), 1);
+    let handle = manager.handle("api", &grant.key(), grant.clone());
+    let first = handle.ensure_access(&Wanted::default()).await.unwrap();
+    // The store has the new key before the server knows it: the old one still serves.
+    *changing.0.lock().unwrap() = next;
+    assert!(grant.request().await.is_ok());
+    let mut events = observer.follow();
+    server.stop().await;
+    let server = builder(next_public).address(address).start().await.unwrap();
+    assert!(handle.instead_of(&first, &Wanted::default()).await.unwrap().is_some());
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        told.push(event.name());
+    }
+    assert!(told.contains(&"secret_rotated"), "{told:?}");
+    drop(server);
+}
+
 #[tokio::test]
 async fn what_the_server_refuses_for_good_is_told_by_its_code() {
     let server = server().await;
     let wrong_auth = client(&server, "post", ClientAuth::SecretBasic);
     let unknown = client(&server, "nobody", ClientAuth::SecretBasic);
-    let wrong_secret = ClientCredentials {
-        credential: Arc::new(FixedCredential(ClientSecret::new("wrong"))),
-        ..basic(&server)
-    };
+    let wrong_secret = client_with(&server, "basic: client", ClientAuth::SecretBasic, "wrong");
     let wrong_resource = ClientCredentials { resource: Some("https://other".into()), ..basic(&server) };
     for (client, expected) in [
         (wrong_auth, "invalid_client"),

@@ -69,17 +69,17 @@ impl Builder<'_> {
     }
 
     fn opaque(&self, issuer: &Issuer, settings: &OpaqueSettings) -> Arc<OpaqueTokens> {
-        let (credential, fetch) = (self.secret(&settings.secret), self.fetch.clone());
         let describe: Arc<dyn Describe> = match &settings.by {
-            AskBy::Introspection { endpoint, client, auth } => Arc::new(Introspection {
+            AskBy::Introspection { endpoint, client } => Arc::new(Introspection {
                 metadata: self.metadata(issuer),
                 endpoint: endpoint.clone(),
-                client: client.clone(),
-                auth: *auth,
-                credential,
-                fetch,
+                client: self.client(client),
             }),
-            AskBy::Clerk { api } => Arc::new(ClerkVerify { api: api.clone(), secret_key: credential, fetch }),
+            AskBy::Clerk { api, secret_key } => Arc::new(ClerkVerify {
+                api: api.clone(),
+                secret_key: self.secret(secret_key),
+                fetch: self.fetch.clone(),
+            }),
         };
         let (prefixes, clock) = (settings.prefixes.clone(), self.around.clock.clone());
         let tokens = Arc::new(OpaqueTokens::new(issuer.clone(), prefixes, describe, clock));

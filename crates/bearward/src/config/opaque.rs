@@ -6,7 +6,7 @@ use bearward_token::Endpoint;
 
 use super::reader::Section;
 use super::settings::{AskBy, OpaqueSettings};
-use super::values::{client_auth, secret, warn_of_plain_http};
+use super::values::{client, secret, warn_of_plain_http};
 
 const CLERK_API: &str = "https://api.clerk.com/v1";
 
@@ -33,13 +33,11 @@ pub(crate) fn read(
 fn introspect(section: &Section<'_>) -> Option<OpaqueSettings> {
     let endpoint =
         endpoint(section, "endpoint", "write an https:// URL, or leave it out to have it discovered");
-    let client = section.required_text("clientId", "mcp-guard").map(|text| text.text.to_owned());
-    let (secret, auth) = (secret(section, "clientSecret"), client_auth(section));
+    let client = client(section, "mcp-guard");
     let help = "write what the tokens begin with, such as `oat_`, or leave it out: then all that are no JWTs are asked about";
     let prefixes = section.some_texts("prefixes", help).unwrap_or_default();
     let prefixes = prefixes.into_iter().map(|text| text.text.to_owned()).collect();
-    let by = AskBy::Introspection { endpoint, client: client?, auth };
-    Some(OpaqueSettings { by, secret: secret?, prefixes })
+    Some(OpaqueSettings { by: AskBy::Introspection { endpoint, client: client? }, prefixes })
 }
 
 /// Its tokens name no audience: whose they are is all there is to tell them by.
@@ -48,7 +46,7 @@ fn clerk(section: &Section<'_>, expected: &mut Expectations) -> Option<OpaqueSet
     let secret = secret(section, "secretKey");
     without_audience(section, "secretKey", expected);
     let prefixes = CLERK_KINDS.map(|(prefix, ..)| prefix.to_owned()).to_vec();
-    Some(OpaqueSettings { by: AskBy::Clerk { api: api? }, secret: secret?, prefixes })
+    Some(OpaqueSettings { by: AskBy::Clerk { api: api?, secret_key: secret? }, prefixes })
 }
 
 /// Where Clerk's backend API is.

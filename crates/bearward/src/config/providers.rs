@@ -9,7 +9,7 @@ use bearward_token::{ClientSecret, Endpoint, PlaceError};
 
 use super::reader::{Section, Text};
 use super::settings::{ProviderSettings, TenantSettings};
-use super::values::{client_auth, secret, warn_of_plain_http};
+use super::values::{client, secret, warn_of_plain_http};
 
 /// Reads all of them.
 pub(crate) fn read(root: &Section<'_>) -> Vec<ProviderSettings> {
@@ -70,8 +70,7 @@ fn provider(section: &Section<'_>, name: Option<Text<'_>>) -> Option<ProviderSet
         }
         Some(issuer)
     });
-    let client_id = auth.required_text("clientId", "my-client").map(|text| text.text.to_owned());
-    let client_secret = secret(&auth, "clientSecret");
+    let client = client(&auth, "my-client");
     let token_endpoint: Option<Endpoint> =
         auth.parsed("tokenEndpoint", "write an https:// URL, or leave it out to have it discovered");
     if let Some(text) =
@@ -79,7 +78,7 @@ fn provider(section: &Section<'_>, name: Option<Text<'_>>) -> Option<ProviderSet
     {
         warn_of_plain_http(&auth, text, "the token endpoint");
     }
-    let client_auth = client_auth(&auth);
+    let extra = extra(&auth);
     let audience = auth.text("audience").map(|text| text.text.to_owned());
     let resource = auth.text("resource").map(|text| text.text.to_owned());
     let scopes = auth.texts("scopes").unwrap_or_default();
@@ -91,14 +90,42 @@ fn provider(section: &Section<'_>, name: Option<Text<'_>>) -> Option<ProviderSet
         url: url?,
         authority: authority?,
         token_endpoint,
-        client_id: client_id?,
-        client_secret: client_secret?,
-        client_auth,
+        client: client?,
         audience,
         resource,
         scopes,
+        extra,
         tenant_headers,
     })
+}
+
+/// `parameters`: what some server wants beside what the grant says.
+fn extra(auth: &Section<'_>) -> Vec<(String, String)> {
+    /// What Bearward says itself.
+    const OWN: [&str; 11] = [
+        "grant_type",
+        "client_id",
+        "client_secret",
+        "client_assertion",
+        "client_assertion_type",
+        "scope",
+        "audience",
+        "resource",
+        "refresh_token",
+        "subject_token",
+        "actor_token",
+    ];
+    let Some(map) = auth.section("parameters") else { return Vec::new() };
+    let mut extra = Vec::new();
+    for (name, node) in map.all() {
+        if OWN.contains(&name.text) {
+            let help = "use the key of its own: `scopes`, `audience`, `resource`, `clientId` and their like";
+            map.error(name.at, format!("`{}` is said by Bearward itself", name.text), help);
+        }
+        let values = map.texts_in(name.text, node);
+        extra.extend(values.into_iter().map(|value| (name.text.to_owned(), value.text.to_owned())));
+    }
+    extra
 }
 
 /// A token leaves over plain HTTP to loopback alone, and only where that was asked for.

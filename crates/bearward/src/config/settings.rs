@@ -54,14 +54,15 @@ impl Settings {
     /// Every secret, with what it is for.
     pub fn secrets(&self) -> Vec<(String, &SecretRef)> {
         let of = |provider: &'_ ProviderSettings| format!("provider `{}`", provider.name);
-        let clients = self.providers.iter().map(|provider| (of(provider), &provider.client_secret));
+        let clients = self.providers.iter().map(|provider| (of(provider), &provider.client.credential));
         let tenants = self.providers.iter().filter_map(|provider| {
             let tenant = provider.tenant_headers.as_ref()?;
             Some((format!("tenant headers of {}", of(provider)), &tenant.secret))
         });
         let issuers = self.guards.iter().flat_map(|guard| &guard.issuers).flat_map(|issuer| {
             let opaque = issuer.opaque.as_ref();
-            let opaque = opaque.map(|opaque| (format!("opaque tokens of {}", issuer.issuer), &opaque.secret));
+            let opaque =
+                opaque.map(|opaque| (format!("opaque tokens of {}", issuer.issuer), opaque.by.secret()));
             let keys = match &issuer.keys {
                 Some(KeysFrom::Protected(_, secret)) => Some((format!("keys of {}", issuer.issuer), secret)),
                 _ => None,
@@ -90,7 +91,7 @@ impl Settings {
         }
         for provider in &mut self.providers {
             let tenant = provider.tenant_headers.as_mut().map(|tenant| &mut tenant.secret);
-            for secret in [Some(&mut provider.client_secret), tenant].into_iter().flatten() {
+            for secret in [Some(&mut provider.client.credential), tenant].into_iter().flatten() {
                 if let SecretRef::File(path) = secret {
                     *path = folder.join(&path);
                 }
@@ -102,7 +103,7 @@ impl Settings {
             {
                 *path = folder.join(&path);
             }
-            if let Some(SecretRef::File(path)) = issuer.opaque.as_mut().map(|opaque| &mut opaque.secret) {
+            if let Some(SecretRef::File(path)) = issuer.opaque.as_mut().map(|opaque| opaque.by.secret_mut()) {
                 *path = folder.join(&path);
             }
         }
@@ -237,8 +238,6 @@ pub struct IssuerSettings {
 pub struct OpaqueSettings {
     /// In which way.
     pub by: AskBy,
-    /// What proves that we may ask.
-    pub secret: SecretRef,
     /// What its tokens begin with; empty: anything that is no JWT.
     pub prefixes: Vec<String>,
 }
@@ -250,16 +249,33 @@ pub enum AskBy {
     Introspection {
         /// Where; discovered when absent.
         endpoint: Option<Endpoint>,
-        /// `client_id`.
-        client: String,
-        /// How the client proves itself.
-        auth: ClientAuth,
+        /// As whom.
+        client: ClientSettings,
     },
     /// Clerk's backend API.
     Clerk {
         /// Its base URL.
         api: Endpoint,
+        /// What proves that we may ask.
+        secret_key: SecretRef,
     },
+}
+
+impl AskBy {
+    /// What proves that we may ask.
+    fn secret(&self) -> &SecretRef {
+        match self {
+            Self::Introspection { client, .. } => &client.credential,
+            Self::Clerk { secret_key, .. } => secret_key,
+        }
+    }
+
+    fn secret_mut(&mut self) -> &mut SecretRef {
+        match self {
+            Self::Introspection { client, .. } => &mut client.credential,
+            Self::Clerk { secret_key, .. } => secret_key,
+        }
+    }
 }
 
 /// Where keys come from.
@@ -288,20 +304,31 @@ pub struct ProviderSettings {
     pub authority: Issuer,
     /// Where; discovered when absent.
     pub token_endpoint: Option<Endpoint>,
-    /// `client_id`.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: SecretRef,
-    /// How the client proves itself.
-    pub client_auth: ClientAuth,
+    /// As whom they are asked for.
+    pub client: ClientSettings,
     /// `audience` parameter.
     pub audience: Option<String>,
     /// `resource` parameter, verbatim.
     pub resource: Option<String>,
     /// `scope` parameter.
     pub scopes: ScopeSet,
+    /// Further parameters of the token request.
+    pub extra: Vec<(String, String)>,
     /// Signed tenant headers.
     pub tenant_headers: Option<TenantSettings>,
+}
+
+/// A client at an authorization server.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    /// `client_id`.
+    pub id: String,
+    /// How it proves itself.
+    pub auth: ClientAuth,
+    /// Its secret, or its private key in PEM.
+    pub credential: SecretRef,
+    /// `aud` of its assertions; absent: the issuer.
+    pub assertion_audience: Option<String>,
 }
 
 /// Signed tenant headers.

@@ -10,7 +10,7 @@ use bearward_secrets::SecretRef;
 use bearward_token::Resource;
 
 use super::reader::{Section, Text};
-use super::settings::ListenAddress;
+use super::settings::{ClientSettings, ListenAddress};
 use super::tree::{Kind, Node};
 
 /// What a duration looks like, for errors.
@@ -132,18 +132,48 @@ fn secret_at(section: &Section<'_>, name: &str, node: &Node) -> Option<SecretRef
     found
 }
 
-/// The member `clientAuth`: how a client proves itself.
-pub(crate) fn client_auth(auth: &Section<'_>) -> ClientAuth {
-    let Some(text) = auth.text("clientAuth") else { return ClientAuth::default() };
-    match text.text {
+/// Who a client is and how it proves itself: `clientId` with `clientSecret`, or with `clientKey`, whose owner signs.
+pub(crate) fn client(section: &Section<'_>, example: &str) -> Option<ClientSettings> {
+    let id = section.required_text("clientId", example).map(|text| text.text.to_owned());
+    let has_key = section.has("clientKey");
+    let auth = client_auth(section, has_key);
+    let assertion_audience = section.text("assertionAudience");
+    if let Some(text) = assertion_audience.filter(|_| !has_key) {
+        section.error(
+            text.at,
+            "`assertionAudience` is for a client with `clientKey`",
+            "remove it, or use a key",
+        );
+    }
+    if let Some(node) = section.node("clientSecret").filter(|_| has_key) {
+        let help = "remove `clientSecret`: the key alone proves who the client is; or remove `clientKey`";
+        section.error(&node.at, "a client proves itself by a secret or by a key, not by both", help);
+    }
+    let credential = secret(section, if has_key { "clientKey" } else { "clientSecret" });
+    let assertion_audience = assertion_audience.map(|text| text.text.to_owned());
+    Some(ClientSettings { id: id?, auth: auth?, credential: credential?, assertion_audience })
+}
+
+/// The member `clientAuth`; the kind of credential decides when it is left out.
+fn client_auth(section: &Section<'_>, has_key: bool) -> Option<ClientAuth> {
+    let usual = if has_key { ClientAuth::PrivateKeyJwt } else { ClientAuth::default() };
+    let Some(text) = section.text("clientAuth") else { return Some(usual) };
+    let help = "use `client_secret_basic` (the default) or `client_secret_post` with `clientSecret`, or \
+                `private_key_jwt` with `clientKey`";
+    let auth = match text.text {
         "client_secret_basic" => ClientAuth::SecretBasic,
         "client_secret_post" => ClientAuth::SecretPost,
+        "private_key_jwt" => ClientAuth::PrivateKeyJwt,
         other => {
-            let message = format!("`{other}` is not a client authentication that this version has");
-            auth.error(text.at, message, "use `client_secret_basic` (the default) or `client_secret_post`");
-            ClientAuth::default()
+            let message = format!("`{other}` is not a client authentication that fits here");
+            section.error(text.at, message, help);
+            return None;
         }
+    };
+    if (auth == ClientAuth::PrivateKeyJwt) != has_key {
+        section.error(text.at, format!("`{}` needs another credential than is given", auth.name()), help);
     }
+    Some(auth)
 }
 
 /// An origin as browsers write it: no path, no slash behind.

@@ -109,6 +109,7 @@ pub fn line(event: &Event, paint: Paint) -> Option<String> {
             format!("{} {provider} refused our token; fetching another", paint.bad("↻"))
         }
         Event::RetrySuccess { provider } => format!("{} {provider} took the new token", paint.good("↻")),
+        Event::SecretRotated { provider } => format!("{} {provider} took the new secret", paint.good("↻")),
         Event::TokenStoreHit { .. } | Event::Proxied { .. } => return None,
     })
 }

@@ -51,14 +51,19 @@ impl Grant for Script {
                 hold.notified().await;
             }
             if let Some(scripted) = self.next.lock().unwrap().pop_front() {
-                return scripted
-                    .map(|(text, lifetime)| Granted { access_token: AccessToken::new(text), lifetime });
+                return scripted.map(|(text, lifetime)| Granted {
+                    access_token: AccessToken::new(text),
+                    lifetime,
+                    credential: None,
+                });
             }
             match self.otherwise.lock().unwrap().clone() {
                 Some(failure) => Err(failure),
-                None => {
-                    Ok(Granted { access_token: AccessToken::new(format!("token-{nth}")), lifetime: LIFE })
-                }
+                None => Ok(Granted {
+                    access_token: AccessToken::new(format!("token-{nth}")),
+                    lifetime: LIFE,
+                    credential: None,
+                }),
             }
         })
     }
@@ -118,6 +123,7 @@ fn key(audience: &str) -> TokenKey {
         scopes: Default::default(),
         audience: Some(audience.into()),
         resource: None,
+        extra: Vec::new(),
     }
 }
 
@@ -488,7 +494,7 @@ async fn a_grant_that_panics_is_a_failure_and_not_the_end_of_refreshing() {
                 0 => panic!("nobody foresaw this"),
                 1 => Box::pin(async { panic!("nor this") }),
                 _ => Box::pin(async {
-                    Ok(Granted { access_token: AccessToken::new("token"), lifetime: LIFE })
+                    Ok(Granted { access_token: AccessToken::new("token"), lifetime: LIFE, credential: None })
                 }),
             }
         }

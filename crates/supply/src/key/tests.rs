@@ -15,6 +15,7 @@ fn key(client: &str, audience: Option<&str>, resource: Option<&str>, scopes: &st
         scopes: scopes.parse().unwrap(),
         audience: audience.map(Into::into),
         resource: resource.map(Into::into),
+        extra: Vec::new(),
     }
 }
 
@@ -36,7 +37,15 @@ fn a_token_that_is_had_in_another_way_is_another_token() {
     let posted = TokenKey { client_auth: "client_secret_post", ..plain.clone() };
     let elsewhere = TokenKey { token_endpoint: Some("https://as.example/token".into()), ..plain.clone() };
     let other_secret = TokenKey { credential: Some(Fingerprint::of("secret")), ..plain.clone() };
-    for other in [posted, elsewhere, other_secret] {
+    let extra = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        TokenKey { extra: pairs.collect(), ..plain.clone() }
+    };
+    let (one, other_value, two) =
+        (extra(&[("a", "b")]), extra(&[("a", "c")]), extra(&[("a", "b"), ("", "")]));
+    let scoped = TokenKey { scopes: "a b".parse().unwrap(), ..plain.clone() };
+    assert_ne!(one.digest(), scoped.digest());
+    for other in [posted, elsewhere, other_secret, one, other_value, two, scoped] {
         assert_ne!(plain.digest(), other.digest(), "{other:?}");
     }
 }

@@ -1,12 +1,14 @@
+use bearward_issuer::Fetched;
 use bytes::Bytes;
 use http::HeaderMap;
 use std::time::Duration;
 
 use super::*;
 
-fn answer(status: u16, body: &str) -> Fetched {
+fn answer(status: u16, body: &str) -> Answered {
     let status = StatusCode::from_u16(status).unwrap();
-    Fetched { status, headers: HeaderMap::new(), body: Bytes::copy_from_slice(body.as_bytes()) }
+    let answer = Fetched { status, headers: HeaderMap::new(), body: Bytes::copy_from_slice(body.as_bytes()) };
+    Answered { answer, credential: Fingerprint::of("secret") }
 }
 
 fn outcome(status: u16, body: &str) -> &'static str {

@@ -1,0 +1,143 @@
+//! A client of ours at an authorization server, with a credential that may change while it is used.
+//!
+//! ```text
+//! new version ─ used at once ─┬─ works ──► the old one is forgotten
+//!                             └─ refused, and an old one worked before ──► the old one, once more
+//! ```
+//! A secret store and an authorization server never learn of a new secret at the same moment.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bearward_token::{Clock, Endpoint, Fingerprint, Issuer};
+use http::StatusCode;
+use serde::Deserialize;
+
+use crate::client_auth::{Assertion, ClientAuth, Credential, CredentialError, SharedCredential};
+use crate::fetch::{Fetch, FetchError, Fetched, Form};
+
+/// A client.
+pub struct OauthClient {
+    /// `client_id`.
+    pub id: String,
+    /// How it proves itself.
+    pub auth: ClientAuth,
+    /// With what.
+    pub credential: SharedCredential,
+    /// `aud` of its assertions; absent: the issuer.
+    assertion_audience: Option<String>,
+    /// Sends.
+    pub fetch: Arc<dyn Fetch>,
+    /// Dates assertions.
+    pub clock: Arc<dyn Clock>,
+    /// The last one that worked.
+    worked: Mutex<Option<Credential>>,
+}
+
+/// What was answered, and to which version of the credential.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub answer: Fetched,
+    /// The version that was used.
+    pub credential: Fingerprint,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The credential cannot be used.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The server was not reached.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+}
+
+impl OauthClient {
+    /// A client; its assertions are for the issuer.
+    pub fn new(
+        id: impl Into<String>,
+        auth: ClientAuth,
+        credential: SharedCredential,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (id, worked) = (id.into(), Mutex::default());
+        Self { id, auth, credential, assertion_audience: None, fetch, clock, worked }
+    }
+
+    /// Makes its assertions for another audience than the issuer, as some servers want it.
+    #[must_use]
+    pub fn asserting_to(mut self, audience: Option<String>) -> Self {
+        self.assertion_audience = audience;
+        self
+    }
+
+    /// The version of the credential that the next request would use; `None` when it cannot be read.
+    pub fn credential_version(&self) -> Option<Fingerprint> {
+        self.credential.current().ok().map(|credential| credential.version())
+    }
+
+    /// Sends a form as this client. Where the server does not know the newest credential yet, the one that worked last
+    /// is tried, once.
+    ///
+    /// # Errors
+    /// When the credential cannot be used, or nobody answers. A refusal is an answer.
+    pub async fn post(&self, issuer: &Issuer, url: &Endpoint, form: &Form) -> Result<Answered, ClientError> {
+        let newest = match self.credential.current() {
+            Ok(newest) => newest,
+            // What cannot be read for a moment need not stop what works.
+            Err(error) => self.worked().ok_or(error)?,
+        };
+        let answered = self.post_with(issuer, url, form.clone(), &newest).await?;
+        let older = self.worked().filter(|older| older.version() != answered.credential);
+        if let Some(older) = older.filter(|_| refuses_client(&answered.answer)) {
+            let again = self.post_with(issuer, url, form.clone(), &older).await?;
+            // What an old one is refused for is no better advice than what the new one is.
+            return Ok(if refuses_client(&again.answer) { answered } else { again });
+        }
+        if answered.answer.status.is_success() {
+            *self.worked.lock().unwrap_or_else(PoisonError::into_inner) = Some(newest);
+        }
+        Ok(answered)
+    }
+
+    async fn post_with(
+        &self,
+        issuer: &Issuer,
+        url: &Endpoint,
+        mut form: Form,
+        credential: &Credential,
+    ) -> Result<Answered, ClientError> {
+        let audience = self.assertion_audience.as_deref().unwrap_or(issuer.as_str());
+        let assertion = Assertion { audience, now: self.clock.unix_seconds() };
+        self.auth.sign(&mut form, &self.id, credential, assertion)?;
+        let answer = self.fetch.post(url, form).await?;
+        Ok(Answered { answer, credential: credential.version() })
+    }
+
+    fn worked(&self) -> Option<Credential> {
+        self.worked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl fmt::Debug for OauthClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OauthClient({} by {})", self.id, self.auth.name())
+    }
+}
+
+/// RFC 6749 §5.2, and what Auth0 answers to a wrong secret.
+fn refuses_client(answer: &Fetched) -> bool {
+    #[derive(Deserialize)]
+    struct Error {
+        error: String,
+    }
+    let code = || serde_json::from_slice::<Error>(&answer.body).map(|error| error.error).unwrap_or_default();
+    answer.status == StatusCode::UNAUTHORIZED
+        || (answer.status.is_client_error() && matches!(code().as_str(), "invalid_client" | "access_denied"))
+}
+
+#[cfg(test)]
+mod tests;
