@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod event;
+mod follower;
 pub mod health;
 pub mod metrics;
 
@@ -15,32 +16,36 @@ pub use metrics::Metrics;
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
-
-/// How many events a live follower may lag behind before it loses the oldest.
-const FOLLOWER_BACKLOG: usize = 256;
+pub use follower::Follower;
+use follower::Followers;
+pub use metrics::Hits;
 
 /// Takes events; counts them, logs them, shows them to followers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Observer {
     metrics: Arc<Metrics>,
-    followers: broadcast::Sender<Event>,
+    followers: Followers,
 }
 
 impl Observer {
     /// An observer with all counters at zero and no follower.
     pub fn new() -> Self {
-        Self { metrics: Arc::new(Metrics::new()), followers: broadcast::channel(FOLLOWER_BACKLOG).0 }
+        Self { metrics: Arc::new(Metrics::new()), followers: Followers::default() }
     }
 
     /// Something happened.
     pub fn emit(&self, event: Event) {
         self.metrics.count(&event);
         event.log();
-        if self.followers.receiver_count() > 0 {
-            // The last one may have gone meanwhile.
-            let _ = self.followers.send(event);
-        }
+        self.followers.tell(|| event);
+    }
+
+    /// A provider's token came from memory. The same as [`Event::TokenStoreHit`], for who has looked its counter up: it
+    /// happens with every request that leaves.
+    pub fn hit(&self, hits: &Hits) {
+        hits.count();
+        tracing::trace!(event = "token_store_hit", provider = hits.provider());
+        self.followers.tell(|| Event::TokenStoreHit { provider: hits.provider_shared() });
     }
 
     /// The counters behind `/metrics`.
@@ -49,8 +54,8 @@ impl Observer {
     }
 
     /// Every event from now on; a slow follower loses the oldest, the sender never waits.
-    pub fn follow(&self) -> broadcast::Receiver<Event> {
-        self.followers.subscribe()
+    pub fn follow(&self) -> Follower {
+        self.followers.follow()
     }
 }
 

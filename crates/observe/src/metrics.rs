@@ -39,6 +39,27 @@ pub struct Metrics {
     audit: Family<ByOutcome, Counter>,
 }
 
+/// The counter of one provider's tokens that came from memory, looked up once.
+#[derive(Debug, Clone)]
+pub struct Hits {
+    provider: Arc<str>,
+    counter: Counter,
+}
+
+impl Hits {
+    pub(crate) fn count(&self) {
+        self.counter.inc();
+    }
+
+    pub(crate) fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    pub(crate) fn provider_shared(&self) -> Arc<str> {
+        self.provider.clone()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByOutcome {
     outcome: &'static str,
@@ -175,6 +196,12 @@ impl Metrics {
             }
             Event::Proxied { overhead, .. } => self.overhead_seconds.observe(overhead.as_secs_f64()),
         }
+    }
+
+    /// The counter of a provider's tokens that come from memory.
+    pub fn hits(&self, provider: &Arc<str>) -> Hits {
+        let counter = self.store_hit.get_or_create(&by(provider)).clone();
+        Hits { provider: provider.clone(), counter }
     }
 
     /// Counts a line of the audit trail: `written`, `failed` or `dropped`.

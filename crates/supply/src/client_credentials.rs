@@ -5,7 +5,7 @@ use bearward_token::{Endpoint, Fingerprint, ScopeSet};
 
 use crate::error::Failure;
 use crate::grant::{Grant, Granted, Requesting};
-use crate::key::TokenKey;
+use crate::key::{KeyParts, TokenKey};
 use crate::token_response;
 
 /// The grant's name, in configuration and keys.
@@ -33,7 +33,7 @@ pub struct ClientCredentials {
 impl ClientCredentials {
     /// What its tokens depend on.
     pub fn key(&self) -> TokenKey {
-        TokenKey {
+        TokenKey::from(KeyParts {
             tenant: None,
             issuer: self.metadata.issuer().clone(),
             client: self.client.id.clone(),
@@ -46,7 +46,7 @@ impl ClientCredentials {
             audience: self.audience.clone(),
             resource: self.resource.clone(),
             extra: self.extra.clone(),
-        }
+        })
     }
 
     async fn request(&self) -> Result<Granted, Failure> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_observe::{Condition, Event, Probe};
+use bearward_observe::{Condition, Hits, Probe};
+use bearward_token::expiry::Moment;
 use bearward_token::{AccessToken, Clock, Expiry};
 use http::HeaderValue;
 
@@ -15,6 +16,7 @@ use crate::lifetime::clamp_min_ttl;
 #[derive(Debug, Clone)]
 pub struct Handle {
     name: Arc<str>,
+    hits: Hits,
     entry: Arc<Entry>,
 }
 
@@ -82,7 +84,8 @@ impl Supplied {
 
 impl Handle {
     pub(crate) fn new(name: Arc<str>, entry: Arc<Entry>) -> Self {
-        Self { name, entry }
+        let hits = entry.observer.metrics().hits(&name);
+        Self { name, hits, entry }
     }
 
     /// A token that is alive. Fresh: at once, without a lock. In the soft window: at once, and a refresh
@@ -92,14 +95,15 @@ impl Handle {
     /// Why there is none, and when to come back. Never an expired token (HARD 6).
     pub async fn ensure_access(&self, wanted: &Wanted) -> Result<Supplied, SupplyError> {
         let entry = &self.entry;
-        if let Some(held) = entry.usable() {
-            let is_due = held.refresh_at.is_past(&*entry.clock)
-                || held.expiry.left(&*entry.clock) < clamp_min_ttl(wanted.min_ttl, held.lifetime);
+        let now = Moment::now(&*entry.clock);
+        if let Some(held) = entry.usable_at(&now) {
+            let is_due = held.refresh_at.left_at(&now).is_zero()
+                || held.expiry.left_at(&now) < clamp_min_ttl(wanted.min_ttl, held.lifetime);
             if is_due {
                 // Whether it starts one or one is under way: this caller has its token.
                 let _ = entry.claim();
             }
-            entry.observer.emit(Event::TokenStoreHit { provider: self.name.clone() });
+            entry.observer.hit(&self.hits);
             return Ok(Supplied { held });
         }
         self.wait(wanted, None).await.and_then(|found| found.ok_or_else(|| entry.last_error()))

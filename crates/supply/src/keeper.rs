@@ -139,8 +139,12 @@ impl Entry {
 
     /// The current token, if it may still be handed out.
     pub(crate) fn usable(&self) -> Option<Arc<Held>> {
+        self.usable_at(&Moment::now(&*self.clock))
+    }
+
+    pub(crate) fn usable_at(&self, now: &Moment) -> Option<Arc<Held>> {
         let held = self.current.load();
-        held.as_ref().filter(|held| !held.usable_until.is_past(&*self.clock)).cloned()
+        held.as_ref().filter(|held| !held.usable_until.left_at(now).is_zero()).cloned()
     }
 
     /// Asks for a flight, unless the last one failed a moment ago.

@@ -1,12 +1,21 @@
 //! What makes two tokens the same token: the full tuple, encoded so that no two tuples collide.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 use bearward_token::{Fingerprint, Issuer, ScopeSet};
+
+/// What a token is known by: everything that it depends on, and a digest of that. Cheap to clone and to look up.
+#[derive(Debug, Clone)]
+pub struct TokenKey {
+    parts: Arc<KeyParts>,
+    digest: KeyDigest,
+}
 
 /// Everything that a token depends on (HARD 3). Two requests share an entry and a flight only when all of
 /// it is equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenKey {
+pub struct KeyParts {
     /// The organization the token is for, if tokens differ by it.
     pub tenant: Option<String>,
     /// Who issues it.
@@ -40,6 +49,39 @@ pub struct KeyDigest([u8; 32]);
 impl TokenKey {
     /// Digest of the injective encoding (HARD 4).
     pub fn digest(&self) -> KeyDigest {
+        self.digest
+    }
+
+    /// What it is made of.
+    pub fn parts(&self) -> &KeyParts {
+        &self.parts
+    }
+}
+
+impl From<KeyParts> for TokenKey {
+    fn from(parts: KeyParts) -> Self {
+        let digest = parts.digest();
+        Self { parts: Arc::new(parts), digest }
+    }
+}
+
+impl PartialEq for TokenKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for TokenKey {}
+
+impl KeyDigest {
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl KeyParts {
+    fn digest(&self) -> KeyDigest {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest::digest(&digest::SHA256, &self.encode()).as_ref());
         KeyDigest(bytes)

@@ -25,6 +25,6 @@ pub use client_credentials::ClientCredentials;
 pub use error::{Failure, SupplyError};
 pub use grant::{Grant, Granted};
 pub use handle::{Handle, Supplied, Wanted};
-pub use key::TokenKey;
+pub use key::{KeyParts, TokenKey};
 pub use manager::TokenManager;
 pub use tenant_headers::TenantSigner;

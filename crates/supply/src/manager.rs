@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::grant::Grant;
 use crate::handle::Handle;
 use crate::keeper::Entry;
-use crate::key::{KeyDigest, TokenKey};
+use crate::key::{KeyDigest, KeyParts, TokenKey};
 
 /// The token manager.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ impl TokenManager {
     /// and flight, and `grant` of the first one stays; its name is the one that fetches are counted under.
     pub fn handle(&self, name: &str, key: &TokenKey, grant: Arc<dyn Grant>) -> Handle {
         let mut inner = self.inner();
-        let gate = inner.gates.entry((key.issuer.clone(), key.client.clone())).or_default().clone();
+        let KeyParts { issuer, client, .. } = key.parts();
+        let gate = inner.gates.entry((issuer.clone(), client.clone())).or_default().clone();
         let random = inner.random.fork();
         let entry = inner.entries.entry(key.digest()).or_insert_with(|| {
             Arc::new(Entry::new(name.into(), grant, gate, self.clock.clone(), self.observer.clone(), random))

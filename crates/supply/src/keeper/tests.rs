@@ -11,7 +11,7 @@ use bearward_token::{AccessToken, ManualClock};
 use super::*;
 use crate::grant::Requesting;
 use crate::handle::{Handle, Wanted};
-use crate::key::TokenKey;
+use crate::key::{KeyParts, TokenKey};
 use crate::manager::TokenManager;
 
 const S: Duration = Duration::from_secs(1);
@@ -111,7 +111,7 @@ impl Scene {
 }
 
 fn key(audience: &str) -> TokenKey {
-    TokenKey {
+    TokenKey::from(KeyParts {
         tenant: None,
         issuer: "https://as.example".parse().unwrap(),
         client: "gateway".into(),
@@ -124,7 +124,7 @@ fn key(audience: &str) -> TokenKey {
         audience: Some(audience.into()),
         resource: None,
         extra: Vec::new(),
-    }
+    })
 }
 
 /// Lets every ready task run.

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn key(client: &str, audience: Option<&str>, resource: Option<&str>, scopes: &str) -> TokenKey {
-    TokenKey {
+fn key(client: &str, audience: Option<&str>, resource: Option<&str>, scopes: &str) -> KeyParts {
+    KeyParts {
         tenant: None,
         issuer: "https://as.example".parse().unwrap(),
         client: client.into(),
@@ -34,27 +34,27 @@ fn parts_cannot_flow_into_each_other_and_order_of_scopes_does_not_matter() {
 #[test]
 fn a_token_that_is_had_in_another_way_is_another_token() {
     let plain = key("a", None, None, "");
-    let posted = TokenKey { client_auth: "client_secret_post", ..plain.clone() };
-    let elsewhere = TokenKey { token_endpoint: Some("https://as.example/token".into()), ..plain.clone() };
-    let other_secret = TokenKey { credential: Some(Fingerprint::of("secret")), ..plain.clone() };
+    let posted = KeyParts { client_auth: "client_secret_post", ..plain.clone() };
+    let elsewhere = KeyParts { token_endpoint: Some("https://as.example/token".into()), ..plain.clone() };
+    let other_secret = KeyParts { credential: Some(Fingerprint::of("secret")), ..plain.clone() };
     let extra = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        TokenKey { extra: pairs.collect(), ..plain.clone() }
+        KeyParts { extra: pairs.collect(), ..plain.clone() }
     };
     let (one, other_value, two) =
         (extra(&[("a", "b")]), extra(&[("a", "c")]), extra(&[("a", "b"), ("", "")]));
-    let scoped = TokenKey { scopes: "a b".parse().unwrap(), ..plain.clone() };
+    let scoped = KeyParts { scopes: "a b".parse().unwrap(), ..plain.clone() };
     assert_ne!(one.digest(), scoped.digest());
     for other in [posted, elsewhere, other_secret, one, other_value, two, scoped] {
         assert_ne!(plain.digest(), other.digest(), "{other:?}");
     }
 }
 
-fn any_key() -> impl Strategy<Value = TokenKey> {
+fn any_key() -> impl Strategy<Value = KeyParts> {
     let text = "[ab|,]{0,3}";
     let scopes = proptest::collection::vec("[ab|,]{1,2}", 0..3).prop_map(|list| list.join(" "));
     (text, proptest::option::of(text), proptest::option::of(text), proptest::option::of(text), scopes)
-        .prop_map(|(client, tenant, audience, resource, scopes)| TokenKey {
+        .prop_map(|(client, tenant, audience, resource, scopes)| KeyParts {
             tenant,
             ..key(&client, audience.as_deref(), resource.as_deref(), &scopes)
         })
