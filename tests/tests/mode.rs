@@ -85,17 +85,25 @@ async fn a_guard_that_is_off_does_not_even_look() {
 #[tokio::test]
 async fn a_guard_enforces_for_its_share_of_callers_and_always_for_the_same_ones() {
     let server = verifies_itself().await;
-    let stage = stage("50%", &server).await;
+    let stage = stage("50%\n    scopes: {required: [special]}", &server).await;
+    let by_guard = |challenge: &str| challenge.contains("resource_metadata");
     let mut refused = Vec::new();
     for n in 0..60 {
-        let token = format!("garbage-{n}");
-        let by_guard = |challenge: &str| challenge.contains("resource_metadata");
+        let token = stage.token_of(&format!("user-{n}"));
         let first = by_guard(&send(&stage, &token).await.1);
-        assert_eq!(by_guard(&send(&stage, &token).await.1), first, "the same side each time");
+        let another =
+            stage.issuer.token_for(&stage.resource).subject(&format!("user-{n}")).scope("x").build();
+        assert_eq!(by_guard(&send(&stage, &another).await.1), first, "the same side with every token");
         refused.push(first);
     }
     let share = refused.iter().filter(|refused| **refused).count();
     assert!((10..=50).contains(&share), "{share} of 60");
+    // Who is unknown is told by where it comes from: trying other tokens changes nothing.
+    let mut sides = Vec::new();
+    for n in 0..20 {
+        sides.push(by_guard(&send(&stage, &format!("garbage-{n}")).await.1));
+    }
+    assert!(sides.iter().all(|side| *side == sides[0]), "{sides:?}");
 }
 
 #[tokio::test]

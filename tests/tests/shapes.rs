@@ -189,7 +189,10 @@ async fn a_guard_that_is_pinned_to_the_newest_revision_takes_post_alone() {
             let request = stage.http.request(method.clone(), &stage.resource).bearer_auth(stage.token());
             let answer = request.header("mcp-protocol-version", revision).send().await.unwrap();
             assert_eq!(answer.status(), expected, "{method} {revision}");
-            assert_eq!(answer.headers()["allow"], "POST, OPTIONS");
+            let allowed = answer.headers()["allow"].to_str().unwrap();
+            assert!(
+                allowed.contains("POST") && !(stage.resource == pinned.resource && allowed.contains("GET"))
+            );
         }
         assert!(stage.mcp.received().is_empty(), "none of it arrived behind");
     }
@@ -199,4 +202,67 @@ async fn a_guard_that_is_pinned_to_the_newest_revision_takes_post_alone() {
         open.http.get(&open.resource).bearer_auth(open.token()).header("mcp-protocol-version", "2025-06-18");
     assert_ne!(get.send().await.unwrap().status(), 405);
     assert_eq!(open.mcp.received().len(), 1);
+}
+
+// SPEC PX-3
+#[tokio::test]
+async fn what_is_not_judged_never_reaches_the_server_whatever_method_or_encoding_carries_it() {
+    let rules = "    rules: [{methods: [tools/call], names: ['delete_*'], scopes: [admin]}]";
+    let stage = Stage::with(Plan { guard: rules.into(), ..Plan::default() }).await;
+    let token = stage.token();
+    let call =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_note","arguments":{}}}"#;
+    let json = ("content-type", "application/json");
+    for (method, headers, expected) in [
+        ("POST", vec![json], 403),
+        ("PUT", vec![json], 405),
+        ("PATCH", vec![json], 405),
+        ("PROPFIND", vec![json], 405),
+        ("post", vec![json], 405),
+        ("HEAD", vec![json], 405),
+        ("GET", vec![json], 400),
+        ("DELETE", vec![json], 400),
+        ("GET", vec![json, ("x-http-method-override", "POST")], 400),
+        ("POST", vec![("content-type", "application/json; charset=utf-7")], 415),
+        ("POST", vec![("content-type", "application/json; charset=utf-16le")], 415),
+        ("POST", vec![("content-type", "text/plain")], 415),
+        ("POST", vec![json, json], 415),
+        ("POST", vec![json, ("content-encoding", "gzip")], 415),
+        ("POST", vec![], 415),
+    ] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = stage.http.request(method.clone(), &stage.resource).bearer_auth(&token).body(call);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        assert_eq!(request.send().await.unwrap().status(), expected, "{method} {headers:?}");
+    }
+    // UTF-7 hides another name from whoever reads UTF-8.
+    let hidden = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","_x":"+ACI-,+ACI-name+ACI-:+ACI-delete_note"}}"#;
+    let request = stage.http.post(&stage.resource).bearer_auth(&token).body(hidden);
+    let answer = request.header("content-type", "application/json; charset=utf-7").send().await.unwrap();
+    assert_eq!(answer.status(), 415);
+    assert!(stage.mcp.received().is_empty(), "none of it arrived behind");
+
+    let plain =
+        stage.post(&token).header("x-http-method-override", "DELETE").header("x_method_override", "PUT");
+    assert_eq!(plain.send().await.unwrap().status(), 200);
+    let received = stage.mcp.received();
+    let names: Vec<_> = received[0].keys().map(ToString::to_string).collect();
+    assert!(names.iter().all(|name| !name.contains("override")), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_batch_costs_what_its_calls_would_cost_one_by_one() {
+    let limits = "    limits: {perSubject: 5/m}";
+    let stage = Stage::with(Plan { guard: limits.into(), ..Plan::default() }).await;
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let send = |token: String, calls: usize| {
+        let body = format!(" [{}]", vec![call; calls].join(","));
+        stage.post(&token).body(body).send()
+    };
+    let few = send(stage.token_of("few"), 4).await.unwrap().status();
+    assert_ne!(few, 429, "what the server makes of a batch is its own affair");
+    assert_ne!(send(stage.token_of("few"), 1).await.unwrap().status(), 429);
+    assert_eq!(send(stage.token_of("few"), 1).await.unwrap().status(), 429);
+    assert_eq!(send(stage.token_of("many"), 6).await.unwrap().status(), 429);
+    assert_eq!(send(stage.token_of("huge"), 101).await.unwrap().status(), 400);
 }

@@ -81,10 +81,14 @@ pub fn clean_request(headers: &mut HeaderMap, reserved: &Reserved) {
     remove(headers, |name| never_crosses(name) || reserved.holds(name));
 }
 
-/// Removes headers with `_` in their names, but for `Mcp-Param-*`: many servers read `_` as `-`, so that
+/// Headers by which some servers let a request have another method than it was judged by.
+const OTHER_METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Removes headers by which a request could be taken for another one, and headers with `_` in their names, but for `Mcp-Param-*`: many servers read `_` as `-`, so that
 /// `mcp_session_id` would be a session that nobody has judged (SPEC PX-7, HARD 27).
 pub fn remove_ambiguous(headers: &mut HeaderMap) {
     remove(headers, |name| name.as_str().contains('_') && !name.as_str().starts_with("mcp-param-"));
+    remove(headers, |name| OTHER_METHODS.contains(&canonical(name.as_str()).as_str()));
 }
 
 /// Makes an upstream's headers fit for the caller. A challenge from behind speaks about *our* credential

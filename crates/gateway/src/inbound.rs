@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_guard::{Guard, Mode, Verified};
-use bearward_observe::{AuditTrail, Event};
-use http::header::{ALLOW, AUTHORIZATION};
+use bearward_observe::{AuditTrail, Event, Rejection};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -33,7 +33,6 @@ use crate::revision::Revisions;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
 use crate::target::Target;
 
-const NO_SUCH_METHOD: &str = "This revision of MCP is spoken by POST alone";
 const NOT_SIGNED: &str = "This gateway could not tell the server behind who is calling";
 
 /// One guard with what stands behind it.
@@ -79,23 +78,22 @@ impl Inbound {
     ) -> Response<Body> {
         let (head, incoming) = request.into_parts();
         let address = peer.map(|peer| self.proxies.caller(peer, &head.headers));
-        if let Err(reason) = self.browser.check(&head.uri, &head.headers) {
-            self.guard.rejected(reason, true);
-            self.record(&head, address).refused(reason, true);
-            let asked = Asked::new(&head.method);
-            return asked.error(StatusCode::FORBIDDEN, "This origin or host is not allowed here");
+        let unwelcome = match self.judge_place(&head, address) {
+            Ok(unwelcome) => unwelcome,
+            Err(refused) => return *refused,
+        };
+        if unwelcome.is_some() {
+            // The guard only observes: what the server behind says to this page is its own affair.
+            return self.judge_and_forward(head, incoming, rest, address, unwelcome).await;
         }
         if let Some(answer) = cors::preflight(&head) {
             return answer;
         }
         let origin = cors::origin(&head);
-        if !self.revisions.allow(&head) {
-            let mut answer = Asked::plain().error(StatusCode::METHOD_NOT_ALLOWED, NO_SUCH_METHOD);
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
-            cors::allow(answer.headers_mut(), origin.as_ref());
-            return answer;
-        }
-        let mut answer = self.judge_and_forward(head, incoming, rest, address).await;
+        let mut answer = match self.judge_method(&head, address) {
+            Ok(()) => self.judge_and_forward(head, incoming, rest, address, None).await,
+            Err(refused) => *refused,
+        };
         cors::allow(answer.headers_mut(), origin.as_ref());
         answer
     }
@@ -106,10 +104,11 @@ impl Inbound {
         incoming: Incoming,
         rest: &str,
         address: Option<IpAddr>,
+        unwelcome: Option<Rejection>,
     ) -> Response<Body> {
         let received = self.forwarder.clock.monotonic();
         let asked = Asked::new(&head.method);
-        let Admitted { caller, bytes } = match self.judge(&asked, &head, incoming, address).await {
+        let Admitted { caller, bytes } = match self.judge(&asked, &head, incoming, address, unwelcome).await {
             Ok(admitted) => admitted,
             Err(refused) => return *refused,
         };
@@ -134,7 +133,7 @@ impl Inbound {
         let before = self.forwarder.clock.monotonic().saturating_sub(received);
         match self.forwarder.forward(outgoing, self.provider.as_deref(), caller.as_deref()).await {
             Ok(answer) => {
-                let answer = self.pass_back(answer, caller.as_ref(), &session, before);
+                let answer = self.pass_back(answer, caller.as_ref(), &session, unwelcome, before);
                 self.cut(answer, cut, &asked).await
             }
             Err(error) => {
@@ -162,6 +161,7 @@ impl Inbound {
         answer: Response<Incoming>,
         caller: Option<&Verified>,
         session: &SessionUse,
+        unwelcome: Option<Rejection>,
         overhead: Duration,
     ) -> Response<Body> {
         let clock = &*self.forwarder.clock;
@@ -172,7 +172,9 @@ impl Inbound {
         } else {
             headers::clean_response(&mut head.headers);
         }
-        cors::forget(&mut head.headers);
+        if unwelcome.is_none() {
+            cors::forget(&mut head.headers);
+        }
         location::rewrite(&mut head.headers, &self.upstream, self.guard.settings().resource.as_str());
         let mut body = body::streamed(incoming);
         if let Some(caller) = caller {
@@ -183,8 +185,10 @@ impl Inbound {
                     SessionUse::Continues => {}
                 }
             }
-            let revocations = &self.guard.settings().revocations;
-            body = until_expiry(body, &head.headers, caller, self.stream_grace, clock, revocations);
+            if self.guard.enforces_for(caller) {
+                let revocations = &self.guard.settings().revocations;
+                body = until_expiry(body, &head.headers, caller, self.stream_grace, clock, revocations);
+            }
         }
         self.forwarder.observer.emit(Event::Proxied {
             guard: self.guard.settings().name.clone(),

@@ -64,10 +64,11 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// It goes on.
-    pub(crate) fn allowed(&self) {
+    /// It goes on; `false` where it would have been refused.
+    pub(crate) fn allowed(&self) -> bool {
         let outcome = if self.observed.is_some() { Outcome::WouldRefuse } else { Outcome::Allowed };
         self.write(outcome, self.observed);
+        outcome == Outcome::Allowed
     }
 
     fn write(&self, outcome: Outcome, reason: Option<Rejection>) {
@@ -82,7 +83,7 @@ impl<'a> Record<'a> {
                 subject: caller.map(|caller| &*caller.subject),
                 client: caller.and_then(|caller| caller.client.as_deref()),
                 tenant: caller.and_then(|caller| caller.tenant.as_deref()),
-                http_method: self.method.as_str(),
+                http_method: known(self.method),
                 method: call.and_then(|call| call.method.as_deref()),
                 name: call.and_then(|call| call.name.as_deref()),
                 trace_id: self.trace_id,
@@ -94,6 +95,20 @@ impl<'a> Record<'a> {
         }
         self.calls.iter().for_each(|call| entry(Some(call)));
     }
+}
+
+/// What else stands there is a caller's text, of any length.
+fn known(method: &Method) -> &str {
+    const KNOWN: [Method; 7] = [
+        Method::GET,
+        Method::POST,
+        Method::DELETE,
+        Method::PUT,
+        Method::PATCH,
+        Method::HEAD,
+        Method::OPTIONS,
+    ];
+    if KNOWN.contains(method) { method.as_str() } else { "other" }
 }
 
 /// The trace's id out of `traceparent` (W3C Trace Context §3.2); `None` for what is none.

@@ -16,11 +16,23 @@ pub enum Revisions {
 }
 
 impl Revisions {
-    /// Whether a request has a method that its revision has. A GET or DELETE that names no revision is of an old one.
+    /// The methods that there are, for `Allow`.
+    pub(crate) fn methods(self) -> &'static str {
+        match self {
+            Self::Any => "GET, POST, DELETE, OPTIONS",
+            Self::Stateless => "POST, OPTIONS",
+        }
+    }
+
+    /// Whether a request has a method that its revision has. A GET or DELETE that names no revision is of an old one;
+    /// what is neither of these nor POST, in this very spelling, is no method of MCP, and nobody would judge its body.
     pub(crate) fn allow(self, head: &Parts) -> bool {
-        let is_old_method = head.method == Method::GET || head.method == Method::DELETE;
         let named = head.headers.get(PROTOCOL_VERSION).and_then(|value| value.to_str().ok());
-        !is_old_method || (self == Self::Any && !named.is_some_and(is_stateless))
+        match head.method {
+            Method::POST => true,
+            Method::GET | Method::DELETE => self == Self::Any && !named.is_some_and(is_stateless),
+            _ => false,
+        }
     }
 }
 
@@ -43,6 +55,11 @@ mod tests {
             ("DELETE", Some("2026-07-28"), false, false),
             ("DELETE", Some("2027-01-01"), false, false),
             ("DELETE", Some("2025-03-26"), true, false),
+            ("PUT", None, false, false),
+            ("PATCH", Some("2025-06-18"), false, false),
+            ("PROPFIND", None, false, false),
+            ("post", None, false, false),
+            ("HEAD", None, false, false),
         ] {
             let mut request = Request::builder().method(method);
             if let Some(revision) = revision {

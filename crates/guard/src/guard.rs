@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use bearward_observe::{Event, Observer, Rejection};
 use bearward_token::{Clock, Fingerprint, Principal, Resource};
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
 use crate::bearer::{MAX_TOKEN_BYTES, Presented, Unverified, presented};
 use crate::cache::Cache;
-use crate::limits::{LimitSettings, Limits};
+use crate::limits::{LimitSettings, Limits, network_of};
 use crate::message::Call;
 use crate::metadata::{Description, ProtectedResource, well_known_path, well_known_url};
 use crate::mode::Mode;
@@ -127,7 +126,7 @@ impl Guard {
             Err(Turned { refusal, caller }) => {
                 let is_enforced = match &caller {
                     Some(caller) => self.enforces_for(caller),
-                    None => self.enforces(&nameless(headers, address)),
+                    None => self.enforces_from(address),
                 };
                 Err(self.refused(refusal, caller, is_enforced))
             }
@@ -139,9 +138,29 @@ impl Guard {
     /// # Errors
     /// The refusal to answer with. It has been counted and logged already.
     pub fn authorize(&self, caller: &Verified, calls: &[Call]) -> Result<(), Refused> {
-        self.permits(caller, calls).map_err(|refusal| {
-            self.refused(refusal, Some(caller.principal().clone()), self.enforces_for(caller))
+        self.permits(caller, calls)
+            .map_err(|refusal| self.refused(refusal, Some(caller.clone()), self.enforces_for(caller)))
+    }
+
+    /// Counts further calls that came in one request, as each of them would count by itself.
+    ///
+    /// # Errors
+    /// The refusal to answer with. It has been counted and logged already.
+    pub fn charge(&self, caller: &Verified, further: usize) -> Result<(), Refused> {
+        let charged = (0..further).try_for_each(|_| self.limits.count(caller));
+        charged.map_err(|exceeded| {
+            self.refused(Refusal::TooMany(exceeded), Some(caller.clone()), self.enforces_for(caller))
         })
+    }
+
+    /// Whether there is a limit that callers can use up.
+    pub fn limits_callers(&self) -> bool {
+        self.settings.limits.is_for_callers()
+    }
+
+    /// Counts a request that was let through, and that nothing would have refused.
+    pub fn accepted(&self) {
+        self.observer.emit(Event::AuthAccepted { guard: self.settings.name.clone() });
     }
 
     /// Whether refusals count for an admitted caller.
@@ -150,11 +169,17 @@ impl Guard {
         self.enforces(&name)
     }
 
+    /// Whether refusals count for somebody of whom nothing is known but the network that a request comes from. What an
+    /// unknown caller says of itself decides nothing: it would choose the side that suits it.
+    pub fn enforces_from(&self, address: Option<IpAddr>) -> bool {
+        self.enforces(&address.map(|address| network_of(address).to_string()).unwrap_or_default())
+    }
+
     fn enforces(&self, name: &str) -> bool {
         self.settings.mode.enforces(self.settings.resource.as_str(), name)
     }
 
-    fn refused(&self, refusal: Refusal, caller: Option<Arc<Principal>>, is_enforced: bool) -> Refused {
+    fn refused(&self, refusal: Refusal, caller: Option<Verified>, is_enforced: bool) -> Refused {
         self.rejected(refusal.rejection(), is_enforced);
         Refused { refusal, caller, is_enforced }
     }
@@ -232,7 +257,7 @@ impl Guard {
         };
         match self.judge_verified(&verified) {
             Ok(()) => Ok((verified, cached)),
-            Err(refusal) => Err(Turned { refusal, caller: Some(verified.principal().clone()) }),
+            Err(refusal) => Err(Turned { refusal, caller: Some(verified) }),
         }
     }
 
@@ -266,20 +291,12 @@ impl Guard {
 /// A refusal, and who was refused, where the token itself was good.
 struct Turned {
     refusal: Refusal,
-    caller: Option<Arc<Principal>>,
+    caller: Option<Verified>,
 }
 
 impl From<Refusal> for Turned {
     fn from(refusal: Refusal) -> Self {
         Self { refusal, caller: None }
-    }
-}
-
-/// Who a caller is while nobody knows: what it presents, else where it comes from.
-fn nameless(headers: &HeaderMap, address: Option<IpAddr>) -> String {
-    match headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
-        Some(presented) => presented.to_owned(),
-        None => address.map(|address| address.to_string()).unwrap_or_default(),
     }
 }
 

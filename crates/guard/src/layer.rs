@@ -79,6 +79,7 @@ where
             }
             match guard.admit(request.headers(), request.uri().query(), None).await {
                 Ok(caller) => {
+                    guard.accepted();
                     request.headers_mut().remove(AUTHORIZATION);
                     request.extensions_mut().insert(caller.principal().clone());
                 }

@@ -95,6 +95,13 @@ impl GovernorClock for ByClock {
     }
 }
 
+impl LimitSettings {
+    /// Whether any of them is used up by admitted callers.
+    pub fn is_for_callers(&self) -> bool {
+        self.per_subject.is_some() || self.per_client.is_some() || self.per_guard.is_some()
+    }
+}
+
 impl Limits {
     /// Keeps these.
     pub fn new(settings: &LimitSettings, clock: Arc<dyn Clock>) -> Self {
@@ -203,12 +210,16 @@ fn states<V: Clone + Send + Sync + 'static>() -> moka::sync::Cache<Key, V> {
     moka::sync::Cache::builder().max_capacity(MOST_STATES).eviction_policy(EvictionPolicy::lru()).build()
 }
 
-/// An IPv6 address counts with its /64, which is one household's or machine's.
 fn by_network(address: IpAddr) -> Key {
-    Key::Address(match address.to_canonical() {
+    Key::Address(network_of(address))
+}
+
+/// An IPv6 address counts with its /64, which is one household's or machine's.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 => v4,
-    })
+    }
 }
 
 #[cfg(test)]

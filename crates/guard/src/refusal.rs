@@ -3,13 +3,13 @@
 //! RFC 6750 §3, RFC 9728 §5.1, SPEC RS-3, RS-4, RS-6. The answer carries no detail that would help an
 //! attacker; the exact reason goes to the event.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::Rejection;
-use bearward_token::{Principal, ScopeSet};
+use bearward_token::ScopeSet;
 
 use crate::limits::Exceeded;
+use crate::verify::Verified;
 use http::{HeaderValue, StatusCode};
 
 /// A refusal: what the caller is told.
@@ -45,7 +45,7 @@ pub struct Refused {
     /// What the caller is told, or would be.
     pub refusal: Refusal,
     /// Who it is, where the token itself was good.
-    pub caller: Option<Arc<Principal>>,
+    pub caller: Option<Verified>,
     /// False where the guard only observes this caller: the request goes on.
     pub is_enforced: bool,
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A guard let a caller in.
+    /// A caller's token is good; what it asks for is judged next.
     AuthVerified {
         /// The guard's name.
         guard: Arc<str>,
@@ -22,6 +22,11 @@ pub enum Event {
         cached: bool,
         /// How long verification took.
         took: Duration,
+    },
+    /// A guard let a request through that nothing would have refused.
+    AuthAccepted {
+        /// The guard's name.
+        guard: Arc<str>,
     },
     /// A guard refused a caller.
     AuthRejected {
@@ -162,6 +167,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::AuthVerified { .. } => "auth_verified",
+            Self::AuthAccepted { .. } => "auth_accepted",
             Self::AuthRejected { reason: Rejection::Revoked, .. } => "auth_revoked",
             Self::AuthRejected { reason: Rejection::RateLimited, .. } => "auth_rate_limited",
             Self::AuthRejected { .. } => "auth_rejected",
@@ -206,6 +212,7 @@ impl Event {
             Self::HeaderAttached { provider } | Self::TokenStoreHit { provider } => {
                 tracing::trace!(event, %provider);
             }
+            Self::AuthAccepted { guard } => tracing::trace!(event, %guard),
             Self::Proxied { guard, overhead } => {
                 tracing::trace!(event, %guard, overhead_us = micros(*overhead));
             }

@@ -160,9 +160,9 @@ impl Metrics {
 
     pub(crate) fn count(&self, event: &Event) {
         match event {
-            Event::AuthVerified { guard, took, .. } => {
+            Event::AuthVerified { took, .. } => self.verify_seconds.observe(took.as_secs_f64()),
+            Event::AuthAccepted { guard } => {
                 self.requests.get_or_create(&guard_outcome(guard, "accepted")).inc();
-                self.verify_seconds.observe(took.as_secs_f64());
             }
             Event::AuthRejected { guard, reason, is_enforced: true } => {
                 self.requests.get_or_create(&guard_outcome(guard, reason.as_str())).inc();

@@ -110,6 +110,6 @@ pub fn line(event: &Event, paint: Paint) -> Option<String> {
         }
         Event::RetrySuccess { provider } => format!("{} {provider} took the new token", paint.good("↻")),
         Event::SecretRotated { provider } => format!("{} {provider} took the new secret", paint.good("↻")),
-        Event::TokenStoreHit { .. } | Event::Proxied { .. } => return None,
+        Event::AuthAccepted { .. } | Event::TokenStoreHit { .. } | Event::Proxied { .. } => return None,
     })
 }

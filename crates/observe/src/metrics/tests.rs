@@ -28,6 +28,7 @@ fn every_event_moves_its_promised_counter() {
             cached: false,
             took,
         },
+        Event::AuthAccepted { guard: guard.clone() },
         Event::Proxied { guard, overhead: took },
     ] {
         observer.emit(event);
