@@ -41,7 +41,7 @@ pub struct Pattern(Kind);
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
     Exact(String),
-    Wild(WildMatch),
+    Wild(String, WildMatch),
 }
 
 impl Demand {
@@ -86,7 +86,7 @@ impl Pattern {
     /// Reads a pattern.
     pub fn new(text: &str) -> Self {
         match text.contains(['*', '?']) {
-            true => Self(Kind::Wild(WildMatch::new(text))),
+            true => Self(Kind::Wild(text.to_owned(), WildMatch::new(text))),
             false => Self::exact(text),
         }
     }
@@ -96,11 +96,19 @@ impl Pattern {
         Self(Kind::Exact(text.to_owned()))
     }
 
+    /// The same pattern for texts in lower case.
+    pub(crate) fn in_lower_case(self) -> Self {
+        match self.0 {
+            Kind::Exact(text) => Self::exact(&text.to_lowercase()),
+            Kind::Wild(text, _) => Self::new(&text.to_lowercase()),
+        }
+    }
+
     /// Whether a text fits, case included.
     pub fn fits(&self, text: &str) -> bool {
         match &self.0 {
             Kind::Exact(exact) => exact == text,
-            Kind::Wild(pattern) => pattern.matches(text),
+            Kind::Wild(_, pattern) => pattern.matches(text),
         }
     }
 }

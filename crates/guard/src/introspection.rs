@@ -109,20 +109,27 @@ fn clerk_described(answer: &Fetched) -> Result<Described, DescribeError> {
     if says("revoked") != Some(false) || says("expired") != Some(false) {
         return Ok(Described::Inactive);
     }
-    let mut claims = match token.get("claims") {
-        Some(Value::Object(claims)) => claims.clone(),
-        _ => Map::new(),
-    };
+    // A machine chooses its tokens' custom claims by itself: they stay below a name of their own, where nothing looks
+    // for who somebody is (HARD 28).
+    let mut claims = Map::new();
     for (name, from) in [
         ("sub", "subject"),
         ("client_id", "client_id"),
+        ("aud", "aud"),
         ("jti", "id"),
         ("scope", "scopes"),
         ("org_id", "org_id"),
+        ("claims", "claims"),
     ] {
         if let Some(value) = token.get(from).filter(|value| !value.is_null()) {
             claims.insert(name.into(), value.clone());
         }
+    }
+    if !claims.contains_key("client_id")
+        && let Some(subject) = claims.get("sub").cloned()
+    {
+        // Machines and keys have no client: they are their own.
+        claims.insert("client_id".into(), subject);
     }
     if let Some(expiration) = token.get("expiration").and_then(Value::as_f64) {
         claims.insert("exp".into(), json!(seconds(expiration)));

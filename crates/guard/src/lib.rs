@@ -36,6 +36,7 @@ pub mod revision;
 pub mod revocation;
 pub mod scopes;
 pub mod security_event;
+mod spellings;
 mod strict_json;
 pub mod verify;
 

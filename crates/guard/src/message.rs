@@ -78,6 +78,9 @@ impl Message {
             Some(Some(Text::Is(name))) => Some(name),
             Some(_) => return Err(MessageError::Ambiguous),
         };
+        if [&self.method, &name].into_iter().flatten().any(|text| is_padded(text)) {
+            return Err(MessageError::Ambiguous);
+        }
         Ok(Call { method: self.method, name })
     }
 }
@@ -85,7 +88,13 @@ impl Message {
 /// Refuses names that a lenient parser would take for another: known ones in another case, and all that is not ASCII,
 /// since Unicode folds some letters into ASCII ones.
 fn is_misspelt(name: &str, known: &[&str]) -> bool {
-    !name.is_ascii() || known.iter().any(|known| name.eq_ignore_ascii_case(known) && name != *known)
+    let is_odd = !name.is_ascii() || name.bytes().any(|byte| byte <= b' ' || byte == 0x7f);
+    is_odd || known.iter().any(|known| name.eq_ignore_ascii_case(known) && name != *known)
+}
+
+/// What some servers would strip before they look for the name.
+fn is_padded(text: &str) -> bool {
+    text.trim() != text || text.chars().any(char::is_control)
 }
 
 /// Puts a value where none stands yet.

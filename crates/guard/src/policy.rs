@@ -4,6 +4,7 @@ use bearward_token::{Principal, ScopeSet};
 
 use crate::demand::Pattern;
 use crate::message::Call;
+use crate::spellings;
 
 /// All rules of a guard. Every rule that fits a call counts, so an order cannot hide one.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +37,7 @@ pub struct Needed<'a> {
 impl Policy {
     /// A policy of these rules.
     pub fn new(rules: Vec<Rule>) -> Self {
-        Self { rules }
+        Self { rules: rules.into_iter().map(Rule::in_lower_case).collect() }
     }
 
     /// True when no call needs more than any other.
@@ -66,6 +67,12 @@ impl Rule {
     fn fits(&self, call: &Call) -> bool {
         fits(&self.methods, call.method.as_deref()) && fits(&self.names, call.name.as_deref())
     }
+
+    /// As the spellings of what it is compared with are.
+    fn in_lower_case(self) -> Self {
+        let lower = |patterns: Vec<Pattern>| patterns.into_iter().map(Pattern::in_lower_case).collect();
+        Self { methods: lower(self.methods), names: lower(self.names), ..self }
+    }
 }
 
 impl Needed<'_> {
@@ -76,7 +83,8 @@ impl Needed<'_> {
 }
 
 fn fits(patterns: &[Pattern], text: Option<&str>) -> bool {
-    patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|pattern| pattern.fits(text)))
+    let fits_one = |spelling: &String| patterns.iter().any(|pattern| pattern.fits(spelling));
+    patterns.is_empty() || text.is_some_and(|text| spellings::of(text).iter().any(fits_one))
 }
 
 #[cfg(test)]

@@ -64,13 +64,10 @@ fn each_kind_of_clerks_tokens_is_read() {
         (&json!("user_1"), &json!("client_1"), &json!(["read", "write"]))
     );
     assert_eq!(claims["exp"], 1_900_000_000.0);
-    let machine = json!({"id": "mt_1", "subject": "mch_1", "scopes": ["mch_2"], "claims": {"org_id": "org_1"}, "revoked": false,
-        "expired": false, "expiration": 1_900_000_000_000_u64});
-    let claims = active(read(&machine));
-    assert_eq!(
-        (&claims["sub"], &claims["org_id"], &claims["exp"]),
-        (&json!("mch_1"), &json!("org_1"), &json!(1_900_000_000.0))
-    );
+    let bound =
+        active(read(&json!({"id": "oat_1", "client_id": "client_1", "subject": "user_1", "scopes": [],
+        "aud": ["https://mcp.example.com/mcp"], "revoked": false, "expired": false, "expiration": null})));
+    assert_eq!(bound["aud"], json!(["https://mcp.example.com/mcp"]));
     for (name, value) in [
         ("revoked", json!(true)),
         ("expired", json!(true)),
@@ -83,4 +80,17 @@ fn each_kind_of_clerks_tokens_is_read() {
     }
     assert_eq!(clerk_described(&answer(404, "{}")), Ok(Described::Inactive));
     assert!(clerk_described(&answer(401, "{}")).is_err() && clerk_described(&answer(200, "[]")).is_err());
+}
+
+// HARD 28
+#[test]
+fn a_machine_is_its_own_client_and_does_not_choose_who_it_is() {
+    let custom = json!({"sub": "user_1", "client_id": "client_1", "org_id": "org_1", "scope": "admin", "aud": "x", "azp": "y",
+        "org_role": "org:admin", "sid": "s", "plan": "pro"});
+    let machine = json!({"id": "mt_1", "subject": "mch_1", "scopes": ["mch_2"], "claims": custom, "revoked": false,
+        "expired": false, "expiration": 1_900_000_000_000_u64});
+    let claims = active(clerk_described(&answer(200, &machine.to_string())));
+    let expected = json!({"sub": "mch_1", "client_id": "mch_1", "jti": "mt_1", "scope": ["mch_2"], "claims": custom,
+        "exp": 1_900_000_000.0});
+    assert_eq!(claims, expected, "what it says of itself is below `claims`, for whoever looks there");
 }

@@ -88,3 +88,21 @@ fn a_body_that_two_parsers_could_read_differently_is_refused() {
         assert_eq!(read(body.as_bytes()), Err(MessageError::NotJsonRpc), "{body}");
     }
 }
+
+// SPEC PX-3
+#[test]
+fn what_a_lenient_server_would_strip_or_cut_is_refused() {
+    for body in [
+        r#"{"method":"tools/call ","params":{"name":"a"}}"#,
+        r#"{"method":"\ttools/call","params":{"name":"a"}}"#,
+        r#"{"method":"tools/call","params":{"name":" a"}}"#,
+        r#"{"method":"tools/call","params":{"name":"a\u0000b"}}"#,
+        r#"{"method":"tools/call","params":{"name":"a\u00a0"}}"#,
+        r#"{"method":"resources/read","params":{"uri":" file:///a"}}"#,
+        r#"{"method":"resources/read","params":{"uri":"file:///a\nb"}}"#,
+        r#"{"method":"tools/call","params":{"name":"a","name\u0000":"b"}}"#,
+        r#"{"method":"tools/call","params":{"name":"a"},"params ":{"name":"b"}}"#,
+    ] {
+        assert_eq!(read(body.as_bytes()), Err(MessageError::Ambiguous), "{body}");
+    }
+}

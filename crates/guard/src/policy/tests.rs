@@ -36,10 +36,12 @@ fn a_call_needs_what_every_rule_that_fits_it_says() {
         ("tools/call", "delete_note", "notes:write tools"),
         ("tools/call", "drop", "notes:write tools"),
         ("tools/call", "dropped", "tools"),
-        ("tools/call", "Delete_note", "tools"),
+        ("tools/call", "Delete_note", "notes:write tools"),
+        ("Tools/Call", "drop", "notes:write tools"),
         ("tools/list", "", "tools"),
         ("prompts/get", "delete_x", ""),
         ("resources/read", "file:///etc/passwd", "admin"),
+        ("resources/read", "FILE://localhost/tmp/../%65tc/passwd", "admin"),
         ("resources/read", "file:///tmp/x", ""),
         ("ping", "", ""),
     ] {

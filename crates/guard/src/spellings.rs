@@ -1,0 +1,36 @@
+//! The ways in which a server behind may read a name or a URI: a rule that fits one of them fits the call.
+//!
+//! Rules only ever ask for more, so a spelling too many makes a call need more than it might, and one too few would let
+//! it past its rule. Case, because some servers do not mind it; for URIs what RFC 3986 §6.2.2 and the URL standard call
+//! the same: scheme and host in any case, dot segments, a missing authority, escapes of what needs none.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// Escapes within escapes are followed so deep.
+const DEPTH: usize = 4;
+
+/// All of them, in lower case. The first is the text itself.
+pub(crate) fn of(text: &str) -> Vec<String> {
+    let mut all = vec![text.to_lowercase()];
+    let mut current = text.to_owned();
+    for _ in 0..DEPTH {
+        let read = Url::parse(&current).map(String::from).unwrap_or_else(|_| current.clone());
+        let decoded = percent_decode_str(&read).decode_utf8_lossy().into_owned();
+        let is_new = decoded != current;
+        for spelling in [read, decoded.clone()] {
+            let spelling = spelling.to_lowercase();
+            if !all.contains(&spelling) {
+                all.push(spelling);
+            }
+        }
+        if !is_new {
+            break;
+        }
+        current = decoded;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn every_way_to_write_a_uri_has_its_normal_form_among_its_spellings() {
+    for text in [
+        "file:///secret/plan",
+        "FILE:///Secret/PLAN",
+        "file://localhost/secret/plan",
+        "file:///x/../secret/plan",
+        "file:///./secret/plan",
+        "file:/secret/plan",
+        "file:secret/plan",
+        "file:\\\\\\secret\\plan",
+        "file:///%73ecret/plan",
+        "file:///%2573ecret/plan",
+        "file:///x/%2e%2e/secret/plan",
+        "file:///x%2f..%2fsecret/plan",
+    ] {
+        assert!(of(text).contains(&"file:///secret/plan".to_owned()), "{text}: {:?}", of(text));
+    }
+    assert!(of("Notes://H/a/../b").contains(&"notes://h/b".to_owned()));
+}
+
+#[test]
+fn a_name_is_itself_in_lower_case_and_nothing_else() {
+    assert_eq!(of("Delete_Note"), ["delete_note"]);
+    assert_eq!(of("drop"), ["drop"]);
+    assert_eq!(of("100%"), ["100%"]);
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_and_the_text_itself_is_always_there(text in ".{0,60}") {
+        let all = of(&text);
+        prop_assert_eq!(&all[0], &text.to_lowercase());
+    }
+}
