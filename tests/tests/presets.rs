@@ -235,6 +235,9 @@ async fn tokens_of_entra_open_its_guard_and_each_other_kind_is_refused_for_its_o
         (json!({"tid": other}), "required_claim"),
         (json!({"tid": null}), "required_claim"),
         (json!({"ver": "3.0"}), "required_claim"),
+        // An ID token of the same registration, and a program that was given no right.
+        (json!({"azp": null, "preferred_username": "alice@example.com"}), "required_claim"),
+        (json!({"scp": null}), "required_claim"),
         (json!({"aud": "00000003-0000-0000-c000-000000000000"}), "audience"),
     ] {
         scene.refuses(&header, &user, &change, reason).await;

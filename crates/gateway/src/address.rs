@@ -1,8 +1,8 @@
 //! From where a request really comes: its peer, or what trusted proxies in front of us say.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 /// Proxies whose `X-Forwarded-For` is believed.
@@ -17,11 +17,11 @@ impl TrustedProxies {
         if !self.trusts(caller) {
             return caller;
         }
-        let lists: Vec<_> =
-            headers.get_all("x-forwarded-for").iter().filter_map(|list| list.to_str().ok()).collect();
-        for said in lists.iter().flat_map(|list| list.split(',')).rev() {
+        // Byte for byte: one odd byte must not hide the words beside it.
+        let lists: Vec<_> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+        for said in lists.iter().flat_map(|list| list.split(|byte| *byte == b',')).rev() {
             // A word that is no address ends what can be believed.
-            let Ok(address) = said.trim().parse::<IpAddr>() else { return caller };
+            let Some(address) = address_in(said) else { return caller };
             caller = address.to_canonical();
             if !self.trusts(caller) {
                 return caller;
@@ -33,6 +33,13 @@ impl TrustedProxies {
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
+}
+
+/// An address, with a port as some proxies write it: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+fn address_in(word: &[u8]) -> Option<IpAddr> {
+    let word = std::str::from_utf8(word).ok()?.trim();
+    let bare = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(word);
+    bare.parse().ok().or_else(|| word.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]
@@ -62,8 +69,19 @@ mod tests {
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("::ffff:10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),
             ("::1", &["2001:db8::1"], "2001:db8::1"),
+            ("10.0.0.1", &["198.51.100.7:4711"], "198.51.100.7"),
+            ("10.0.0.1", &["[2001:db8::1]:4711, 10.0.0.2:80"], "2001:db8::1"),
+            ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
         ] {
             assert_eq!(caller(peer, lists), expected, "{peer} {lists:?}");
         }
+    }
+    #[test]
+    fn an_odd_byte_hides_nobody_beside_it() {
+        let trusted = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        let list = HeaderValue::from_bytes(b"\xe9vil, 198.51.100.7").unwrap();
+        headers.insert("x-forwarded-for", list);
+        assert_eq!(trusted.caller("10.0.0.1".parse().unwrap(), &headers).to_string(), "198.51.100.7");
     }
 }

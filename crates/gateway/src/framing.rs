@@ -91,6 +91,8 @@ struct Framing {
     part: Part,
     /// The begin of a line whose end has not come yet.
     line: Vec<u8>,
+    /// More of that line came than is kept.
+    is_cut: bool,
     lengths: Lengths,
     /// Past the first line of a head.
     in_fields: bool,
@@ -137,10 +139,12 @@ impl Framing {
                         found |= self.line(begin);
                     } else {
                         let room = KEPT.saturating_sub(self.line.len());
+                        self.is_cut |= begin.len() > room;
                         self.line.extend_from_slice(begin.get(..room).unwrap_or(begin));
                         if end.is_some() {
                             let line = std::mem::take(&mut self.line);
                             found |= self.line(&line);
+                            self.is_cut = false;
                         }
                     }
                     rest
@@ -169,6 +173,8 @@ impl Framing {
                 }
             }
             Part::Head if line.is_empty() => return self.head_ended(),
+            // A length so far from its name is no honest one, and what it says is not known here.
+            Part::Head if self.is_cut && Lengths::is_one(line) => return true,
             Part::Head => self.lengths.read(line),
             Part::Size => {
                 let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -200,6 +206,12 @@ impl Framing {
 }
 
 impl Lengths {
+    /// Whether a line says how long a body is.
+    fn is_one(line: &[u8]) -> bool {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding")
+    }
+
     fn read(&mut self, line: &[u8]) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
         let (name, value) = line.split_at(colon);

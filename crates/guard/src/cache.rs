@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bearward_token::{Clock, Fingerprint};
 use moka::policy::EvictionPolicy;
+use serde_json::{Map, Value};
 
 use crate::bearer::Unverified;
 use crate::verify::{Finding, Verified};
@@ -82,11 +83,26 @@ impl Cache {
             return;
         }
         let forget_at = self.clock.monotonic() + self.ttl;
-        // The parsed claims take a few times the room of their text.
-        let bytes = u32::try_from(token.as_str().len().saturating_mul(CLAIMS_FACTOR)).unwrap_or(u32::MAX);
+        // Of an opaque token the claims came from elsewhere, and may be far longer than the token.
+        let said = token.as_str().len().max(weight(&finding.verified.claims));
+        // Parsed, they take a few times the room of their text.
+        let bytes = u32::try_from(said.saturating_mul(CLAIMS_FACTOR)).unwrap_or(u32::MAX);
         let entry = Entry { finding: Arc::new(finding), forget_at, bytes };
         self.entries.insert(Fingerprint::of(token.as_str()), entry);
     }
+}
+
+/// About as many bytes as the claims have as JSON.
+fn weight(claims: &Map<String, Value>) -> usize {
+    fn of(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len() + 2,
+            Value::Array(items) => items.iter().map(|item| of(item) + 1).sum::<usize>() + 2,
+            Value::Object(members) => weight(members),
+            _ => 8,
+        }
+    }
+    claims.iter().map(|(name, value)| name.len() + 4 + of(value)).sum()
 }
 
 #[cfg(test)]

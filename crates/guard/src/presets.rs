@@ -88,6 +88,18 @@ impl Preset {
                     Demand::claim(member("tid"), [Pattern::new("?*")]),
                     Demand::claim(member("ver"), [Pattern::new("1.0"), Pattern::new("2.0")]),
                 ],
+                demands_any: vec![
+                    // An ID token names no client that acts.
+                    vec![
+                        Demand::claim(member("azp"), [Pattern::new("?*")]),
+                        Demand::claim(member("appid"), [Pattern::new("?*")]),
+                    ],
+                    // Any program of the tenant gets a token for any resource; only these say that it was given rights.
+                    vec![
+                        Demand::claim(member("scp"), [Pattern::new("?*")]),
+                        Demand::claim(member("roles"), [Pattern::new("?*")]),
+                    ],
+                ],
                 ..strict
             },
             Self::Okta => Expectations {

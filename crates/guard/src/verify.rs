@@ -170,6 +170,11 @@ pub(crate) async fn signed_by_one<'a, T>(
 }
 
 impl Finding {
+    #[cfg(test)]
+    pub(crate) fn replace_claims(&mut self, claims: Map<String, Value>) {
+        Arc::make_mut(&mut self.verified.principal).claims = Arc::new(claims);
+    }
+
     /// Of somebody, until then.
     #[cfg(test)]
     pub(crate) fn for_tests(principal: Principal, dies_at_ms: u64) -> Self {

@@ -50,6 +50,17 @@ fn a_head_with_two_lengths_is_seen_and_no_other() {
 }
 
 #[test]
+fn a_length_that_comes_in_pieces_cannot_hide_where_the_next_request_begins() {
+    for field in ["Content-Length", "Transfer-Encoding"] {
+        let padded = format!("POST / HTTP/1.1\r\n{field}:{}5\r\n\r\nhello", " ".repeat(300));
+        assert!(read_in(&[40], padded.as_bytes()), "{field}");
+    }
+    let harmless =
+        format!("POST / HTTP/1.1\r\nX-Long: {}\r\nContent-Length: 5\r\n\r\nhello", "x".repeat(300));
+    assert!(!read_in(&[40], harmless.as_bytes()));
+}
+
+#[test]
 fn what_is_not_http_1_is_left_alone() {
     let http_2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n";
     let bad_chunk = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}", BAD[0]);

@@ -87,3 +87,17 @@ fn large_tokens_take_the_room_of_several() {
     let count = cache.entries.entry_count();
     assert!((1..=10).contains(&count), "{count}: 100 usual ones are about eight of these");
 }
+
+#[test]
+fn what_was_said_of_a_short_token_counts_as_long_as_it_is() {
+    let (cache, _) = cache(100, 60);
+    for n in 0..200 {
+        let mut finding = finding(60);
+        let claims = serde_json::json!({"org": {"groups": vec!["x".repeat(100); 1000]}});
+        finding.replace_claims(claims.as_object().unwrap().clone());
+        cache.insert(Unverified::new(&format!("oat_{n}")), finding);
+    }
+    cache.entries.run_pending_tasks();
+    let count = cache.entries.entry_count();
+    assert!(count <= 2, "{count}: 100 usual ones are about one of these");
+}

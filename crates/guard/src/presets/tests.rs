@@ -185,7 +185,17 @@ fn both_versions_of_entras_tokens_are_read_and_name_their_tenant() {
     let machine = second.present_with(&json!({"x5t": "k"}), &first).unwrap();
     assert_eq!((machine.client.as_deref(), machine.scopes.is_empty()), (Some("client"), true));
     assert_eq!(machine.roles, [std::sync::Arc::from("Mcp.Read")]);
-    for bad in [json!({"tid": null}), json!({"tid": ""}), json!({"ver": null}), json!({"ver": "3.0"})] {
+    for bad in [
+        json!({"tid": null}),
+        json!({"tid": ""}),
+        json!({"ver": null}),
+        json!({"ver": "3.0"}),
+        // An ID token; a program that nobody gave any right.
+        json!({"azp": null, "scp": null, "roles": ["Mcp.Read"]}),
+        json!({"azp": null}),
+        json!({"scp": null}),
+        json!({"scp": "", "roles": []}),
+    ] {
         assert_eq!(second.refuses_claims(&bad), Rejection::RequiredClaim, "{bad}");
     }
 }
