@@ -209,9 +209,43 @@ fn the_issuer_is_read_out_of_a_publishable_key() {
     let variables = [BY_VARIABLES[0], BY_VARIABLES[1], key];
     let guard = &parse("x", "", environment(&variables)).unwrap().settings.guards[0];
     assert_eq!(guard.issuers[0].issuer.as_str(), "https://clerk.example.com");
+    // As the dashboard shows it: without padding.
+    let unpadded = ("CLERK_PUBLISHABLE_KEY", "pk_live_Y2xlcmsuYWNtZS5leGFtcGxlJA");
+    let variables = [BY_VARIABLES[0], BY_VARIABLES[1], unpadded];
+    let guard = &parse("x", "", environment(&variables)).unwrap().settings.guards[0];
+    assert_eq!(guard.issuers[0].issuer.as_str(), "https://clerk.acme.example");
     let wrong = [BY_VARIABLES[0], BY_VARIABLES[1], ("CLERK_PUBLISHABLE_KEY", "sk_test_secret")];
     let said = report("", &wrong);
     assert!(said.contains("no publishable key") && !said.contains("sk_test_secret"), "{said}");
+    assert!(!said.contains("`guards` is missing"), "{said}");
+}
+
+#[test]
+fn a_restriction_by_variable_that_restricts_nothing_is_an_error() {
+    let with = |name, value| [&BY_VARIABLES[..], &[(name, value)]].concat();
+    for (name, value) in
+        [("MCP_BEARER_ALLOWED_USER_IDS", ", ,"), ("BEARWARD_GUARDS__0__ISSUERS__0__AUTHORIZED_PARTIES", ",")]
+    {
+        assert!(report("", &with(name, value)).contains("a list of nothing"), "{name}");
+    }
+    let empty = parse("x", "", environment(&with("MCP_BEARER_ALLOWED_USER_IDS", ""))).unwrap();
+    assert!(empty.warnings.iter().any(|warning| warning.message().contains("every user may come in")));
+    // With guards in the file nobody would heed it.
+    for name in ["MCP_BEARER_ALLOWED_USER_IDS", "MCP_BEARER_TEMPLATE_NAME", "MCP_BEARER_AUDIENCE"] {
+        assert!(report(GOOD, &[(name, "x")]).contains("is not used"), "{name}");
+    }
+}
+
+#[test]
+fn tokens_are_for_the_base_url_also_where_the_resource_is_another() {
+    let another = [
+        &BY_VARIABLES[..],
+        &[("MCP_BEARER_RESOURCE_URL", "https://mcp.example.com/v2"), ("MCP_BEARER_PRESET", "okta")],
+    ];
+    let guard = &parse("x", "", environment(&another.concat())).unwrap().settings.guards[0];
+    assert_eq!(guard.resource.as_str(), "https://mcp.example.com/v2");
+    assert_eq!(guard.issuers[0].expectations.audiences, ["https://mcp.example.com/mcp"]);
+    assert_eq!(guard.issuers[0].expectations.clients[0].as_str(), "cid");
 }
 
 #[test]

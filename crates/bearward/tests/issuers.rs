@@ -162,6 +162,18 @@ fn each_mistake_is_told_with_its_remedy() {
             "{issuer: 'https://a.example', introspection: {clientId: g, clientSecret: {env: S}}}\n      - {issuer: 'https://b.example', introspection: {clientId: g, clientSecret: {env: S}}}",
             &["two issuers", "prefixes"],
         ),
+        (
+            "{issuer: 'https://a.example'}\n      - {issuer: 'https://a.example', audience: x}",
+            &["names the issuer `https://a.example` twice"],
+        ),
+        (
+            "{issuer: 'https://a.example', tokens: [opaque], introspection: {clientId: g, clientSecret: {env: S}}, backchannelLogout: {audience: x}}",
+            &["needs the issuer's keys"],
+        ),
+        (
+            "{preset: entra, tenants: [72f988bf-86f1-41af-91ab-2d7cd011db47], backchannelLogout: {audience: x}}",
+            &["do not go together"],
+        ),
         ("{issuer: 'https://a.example', jwks: {backendApi: true}}", &["nobody to ask", "preset: clerk"]),
         (
             "{issuer: 'https://a.example', preset: clerk, jwks: {backendApi: true}}",

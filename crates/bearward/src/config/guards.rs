@@ -10,7 +10,7 @@ use bearward_guard::revision::STATELESS;
 use bearward_token::{Resource, Scope, ScopeSet};
 
 use super::reader::{Section, Text, did_you_mean};
-use super::settings::{GuardSettings, ProviderSettings};
+use super::settings::{GuardSettings, IssuerSettings, ProviderSettings};
 use super::tree::Node;
 use super::values::{DURATION, MINUTE, Size, Span, allowed_origins};
 use super::{description, identity, issuers, limits, rules};
@@ -62,6 +62,7 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         .into_iter()
         .flat_map(|issuer| issuers::read(&issuer, audience.as_deref()))
         .collect();
+    each_once(section, &issuers);
     if section.node("issuers").is_none_or(Node::is_empty_list) {
         section.missing("issuers", "[{issuer: https://idp.example.com}]");
     }
@@ -112,6 +113,16 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         resource: resource?,
         upstream: upstream?,
     })
+}
+
+/// The second entry of an issuer would never be looked at: the first decides about its tokens.
+fn each_once(section: &Section<'_>, issuers: &[IssuerSettings]) {
+    let mut seen = HashSet::new();
+    for issuer in issuers.iter().filter(|issuer| !seen.insert(issuer.issuer.as_str().to_owned())) {
+        let at = section.node("issuers").map_or(section.at(), |node| &node.at);
+        let help = "write one entry for it: `introspection` and `jwks` can stand in the same";
+        section.error(at, format!("this guard names the issuer `{}` twice", issuer.issuer), help);
+    }
 }
 
 /// `revision: 2026-07-28` lets nothing older through.

@@ -43,8 +43,8 @@ pub(crate) fn read(section: &Section<'_>, resource: Option<&str>) -> Vec<IssuerS
                 );
             }
             let issuer = issuer(section, preset);
-            let logout_audiences = audiences_of(section, "backchannelLogout");
-            let event_audiences = audiences_of(section, "securityEvents");
+            let logout_audiences = audiences_of(section, "backchannelLogout", keys.is_some());
+            let event_audiences = audiences_of(section, "securityEvents", keys.is_some());
             let settings = |issuer| IssuerSettings {
                 issuer,
                 algorithms,
@@ -101,6 +101,12 @@ fn entra(
     given: Option<&KeysFrom>,
     expectations: &Expectations,
 ) -> Vec<IssuerSettings> {
+    for name in ["backchannelLogout", "securityEvents"] {
+        if let Some(node) = section.node(name) {
+            let help = "remove it: Entra sends neither for tenants; revoke by the admin listener or a file";
+            section.error(&node.at, format!("`tenants` and `{name}` do not go together"), help);
+        }
+    }
     if let Some(node) = section.node("introspection") {
         let help = "remove it: Entra gives out no opaque tokens for resources of your own";
         section.error(&node.at, "`tenants` and `introspection` do not go together", help);
@@ -151,8 +157,14 @@ fn entra(
 }
 
 /// `{audience: …}` of what the issuer sends by itself.
-fn audiences_of(section: &Section<'_>, name: &'static str) -> Vec<String> {
+fn audiences_of(section: &Section<'_>, name: &'static str, has_keys: bool) -> Vec<String> {
+    let issuer = section;
     let Some(section) = section.section(name) else { return Vec::new() };
+    if !has_keys {
+        let message =
+            format!("`{}` needs the issuer's keys, and `tokens: [opaque]` reads none", issuer.path_of(name));
+        issuer.error(section.at(), message, "add `jwt` to `tokens`, or remove it");
+    }
     let help = "name what its events are sent for: a client id, or this server's URL";
     let audiences = section.some_texts("audience", help);
     if audiences.is_none() {

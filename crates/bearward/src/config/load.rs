@@ -153,12 +153,12 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
     let shown = without_secrets(source, Some(&tree));
     let problems = Problems::default();
     let variables: Vec<_> = environment.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    from_environment::apply(&mut tree, &variables, &problems);
+    let is_described = from_environment::apply(&mut tree, &variables, &problems);
     overrides::apply(&mut tree, &variables, &problems);
     not_interpolated(&tree, &problems);
     not_read_yet(&variables, &problems);
     let root = Section::new("", &tree, &problems);
-    let settings = read(&root, &problems);
+    let settings = read(&root, &problems, is_described);
     if !problems.has_errors() {
         together::check(&root, &settings);
     }
@@ -172,7 +172,8 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
     }
 }
 
-fn read(root: &Section<'_>, problems: &Problems) -> Settings {
+/// `is_described`: there is a guard in the environment, or what is wrong with it has been said.
+fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings {
     for (later, what) in [
         ("state", "it keeps everything in memory"),
         ("default", "it belongs to reusing the application's login"),
@@ -194,7 +195,7 @@ fn read(root: &Section<'_>, problems: &Problems) -> Settings {
     });
     let providers = providers::read(root);
     let guards = guards::read(root, &providers, &server.allowed_origins);
-    if server.egress.is_none() && root.node("guards").is_none_or(Node::is_empty_list) {
+    if !is_described && server.egress.is_none() && root.node("guards").is_none_or(Node::is_empty_list) {
         root.missing(
             "guards",
             "[{resource: …, upstream: …, issuers: […]}]` or `server.egress: 127.0.0.1:8090",

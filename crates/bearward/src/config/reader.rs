@@ -249,7 +249,13 @@ impl<'a> Section<'a> {
             }
             Kind::Scalar(list) if matches!(node.at, Place::Env(_)) => {
                 let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
-                parts.map(|text| Text { text, at: &node.at }).collect()
+                let texts: Vec<_> = parts.map(|text| Text { text, at: &node.at }).collect();
+                if texts.is_empty() {
+                    // Often two variables in one, and both unset: nothing named must not come to mean everything.
+                    let help = "name at least one, with commas between, or remove the variable";
+                    self.error(&node.at, format!("`{path}` is a list of nothing"), help);
+                }
+                texts
             }
             _ => self.scalar(&path, node).into_iter().collect(),
         }

@@ -13,6 +13,7 @@ pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
     for (section, guard) in root.sections("guards").iter().zip(&settings.guards) {
         opaque_tokens_are_told_apart(section, guard);
         identity_is_not_the_tenant(section, guard, &settings.providers);
+        addresses_are_told_apart(section, guard, settings);
     }
     let sections = root.section("mcp").map(|mcp| mcp.sections("providers")).unwrap_or_default();
     for (section, provider) in sections.iter().zip(&settings.providers) {
@@ -41,6 +42,20 @@ fn opaque_tokens_are_told_apart(section: &Section<'_>, guard: &GuardSettings) {
             let help = "tell their tokens apart by `introspection.prefixes`: none must reach another issuer";
             section.error(at, message, help);
         }
+    }
+}
+
+/// Behind a proxy every request comes from the proxy, unless it is believed about who came to it.
+fn addresses_are_told_apart(section: &Section<'_>, guard: &GuardSettings, settings: &Settings) {
+    let server = &settings.server;
+    if guard.limits.failures_per_address.is_none() || !server.trusted_proxies.is_empty() {
+        return;
+    }
+    if server.listen.ip().is_loopback() && guard.resource.as_str().starts_with("https://") {
+        let at = section.node("limits").map_or(section.at(), |node| &node.at);
+        let message =
+            "whatever stands in front of this listener is one address: one bad caller would shut out all";
+        section.warn(at, message, "name it in `server.trustedProxies: [127.0.0.1]`, if it tells who calls");
     }
 }
 
