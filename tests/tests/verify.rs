@@ -158,6 +158,38 @@ async fn the_admin_api_tells_what_is_remembered_by_hash_and_refuses_anything_els
 }
 
 #[tokio::test]
+async fn a_guard_that_stands_in_the_environment_alone_explains_as_well() {
+    let test = "a_guard_that_stands_in_the_environment_alone_explains_as_well";
+    let Some(scene) = Scene::new(test).await else { return };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let token = scene.issuer.token_for(RESOURCE).scope("mcp").build();
+    std::fs::write(elsewhere.path().join("token"), &token).unwrap();
+    let output = Command::new(&scene.binary)
+        .args(["verify", "--file", "token"])
+        .env("BASE_URL", "https://mcp.example.com")
+        .env("MCP_BEARER_UPSTREAM_URL", "http://127.0.0.1:9/mcp")
+        .env("MCP_BEARER_ISSUER", scene.issuer.issuer())
+        .env("BEARWARD_SERVER__ADMIN", "127.0.0.1:9")
+        .current_dir(elsewhere.path())
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains(&format!("opens {RESOURCE}")), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_that_the_server_writes_is_touched() {
+    let Some(scene) = Scene::new("nothing_that_the_server_writes_is_touched").await else { return };
+    let path = scene.folder.path().join("bearward.yaml");
+    let config = std::fs::read_to_string(&path).unwrap() + "telemetry: {audit: {file: audit.jsonl}}\n";
+    std::fs::write(&path, config).unwrap();
+    let token = scene.issuer.token_for(RESOURCE).scope("mcp").build();
+    assert_eq!(scene.verify(&token, &[]).await.0, 0);
+    assert!(!scene.folder.path().join("audit.jsonl").exists());
+}
+
+#[tokio::test]
 async fn wrong_usage_exits_with_2() {
     let Some(scene) = Scene::new("wrong_usage_exits_with_2").await else { return };
     assert_eq!(scene.verify("", &[]).await.0, 2);

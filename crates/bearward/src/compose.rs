@@ -113,6 +113,9 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
     let guards = settings.guards.iter().map(|guard| builder.guard(guard, &shared)).collect::<Vec<_>>();
     let documents = Documents::new(keys, around.clock.clone());
     let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
+    let admin_token = settings.server.admin_token.as_ref().map(|token| around.secrets.read(token));
+    let failed = |source| ComposeError::Secret { what: "server.adminToken".into(), source };
+    let admin_token = admin_token.transpose().map_err(failed)?;
     let admin_on_loopback = settings.server.admin.ip().is_loopback();
     let built: Arc<[Arc<Guard>]> = guards.iter().map(|inbound| inbound.guard.clone()).collect();
     Ok(Composition {
@@ -125,6 +128,7 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
             guards: built,
             revocations: builder.revocations,
             browser: BrowserRules { origins: Vec::new(), hosts: Vec::new(), on_loopback: admin_on_loopback },
+            token: admin_token,
         },
         manager: builder.manager,
     })

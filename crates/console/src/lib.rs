@@ -13,9 +13,10 @@ mod revocations;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +26,7 @@ use bearward_gateway::browser::BrowserRules;
 use bearward_guard::{Guard, Revocations};
 use bearward_observe::metrics::CONTENT_TYPE;
 use bearward_observe::{Health, Observer};
+use bearward_token::ClientSecret;
 use tokio::net::TcpListener;
 
 /// What the admin pages show.
@@ -40,13 +42,17 @@ pub struct Console {
     pub revocations: Arc<Revocations>,
     /// Which pages and names may use the API.
     pub browser: BrowserRules,
+    /// Who may use it: whoever has this token; without one, this machine alone.
+    pub token: Option<ClientSecret>,
 }
 
 impl Console {
     /// The routes.
     pub fn router(self) -> Router {
         let api = revocations::routes(self.revocations.clone()).merge(cache::routes(self.guards.clone()));
-        let api = api.layer(from_fn_with_state(self.browser.clone(), keep_pages_out));
+        let api = api
+            .layer(from_fn_with_state(self.token.clone(), keep_strangers_out))
+            .layer(from_fn_with_state(self.browser.clone(), keep_pages_out));
         Router::new()
             .route("/healthz", get(|| async { "alive\n" }))
             .route("/readyz", get(readyz))
@@ -64,7 +70,8 @@ impl Console {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
+        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(shutdown).await
     }
 }
 
@@ -74,6 +81,29 @@ async fn keep_pages_out(State(rules): State<BrowserRules>, request: Request, nex
         Ok(()) => next.run(request).await,
         Err(_) => (StatusCode::FORBIDDEN, "this origin or host is not allowed here\n").into_response(),
     }
+}
+
+/// What is revoked, and what is brought back, is an operator's word. Metrics and health are read by others, too, so that
+/// the listener may well be open to them.
+async fn keep_strangers_out(
+    State(token): State<Option<ClientSecret>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).map(ClientSecret::new);
+    let is_operator = match &token {
+        // Compared in constant time.
+        Some(token) => shown.as_ref() == Some(token),
+        None => peer.ip().to_canonical().is_loopback(),
+    };
+    if is_operator {
+        return next.run(request).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"admin\"")];
+    let words = "this is for operators: from this machine, or with the token of `server.adminToken`\n";
+    (StatusCode::UNAUTHORIZED, challenge, words).into_response()
 }
 
 async fn readyz(State(console): State<Console>) -> Response {

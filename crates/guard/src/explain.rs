@@ -3,7 +3,7 @@
 //! The decision itself is the guard's own ([`Guard::explain`] asks it as well): what stands here only tells its story,
 //! and says so should the two ever differ.
 
-use bearward_observe::Rejection;
+use bearward_observe::{Condition, Rejection};
 use bearward_token::Principal;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -89,12 +89,8 @@ impl Guard {
             .issuers()
             .iter()
             .find(|issuer| Some(issuer.issuer.as_str()) == named && issuer.keys.is_some());
-        let issuer = story.hold(
-            "issuer",
-            trusted.ok_or_else(|| {
-                (Rejection::Issuer, format!("{} is not trusted; {} are", shown(named), self.trusted()))
-            }),
-        )?;
+        let issuer =
+            story.hold("issuer", trusted.ok_or_else(|| (Rejection::Issuer, self.not_trusted(named))))?;
         story.tell("issuer", Ok(format!("{} is trusted", issuer.issuer)));
         let algorithms: Vec<_> = issuer.algorithms.iter().map(|algorithm| format!("{algorithm:?}")).collect();
         story.check(
@@ -139,10 +135,11 @@ impl Guard {
         )?;
         story.tell("form", Ok(format!("an opaque token; {} is asked about it", issuer.issuer)));
         let described = opaque.claims(token).await;
-        let claims = story.hold(
-            "introspection",
-            described.map_err(|reason| (reason, "the issuer does not say that it is live".into())),
-        )?;
+        let trouble = || match opaque.condition() {
+            Condition::Ready => "the issuer does not say that it is live".to_owned(),
+            Condition::Degraded { reason } | Condition::Down { reason } => reason,
+        };
+        let claims = story.hold("introspection", described.map_err(|reason| (reason, trouble())))?;
         story.tell("introspection", Ok("the issuer says that it is live".into()));
         let mut claims = claims;
         claims.entry("exp").or_insert_with(|| (self.clock().unix_seconds() + 60).into());
@@ -212,8 +209,18 @@ impl Guard {
         let _ = story.check("scopes", missing.is_none(), Rejection::Scope, found);
     }
 
-    fn trusted(&self) -> String {
-        self.issuers().iter().map(|issuer| issuer.issuer.as_str()).collect::<Vec<_>>().join(", ")
+    fn not_trusted(&self, named: Option<&str>) -> String {
+        let is_known = self.issuers().iter().any(|issuer| Some(issuer.issuer.as_str()) == named);
+        if is_known {
+            return format!("{} is trusted for its opaque tokens alone (`tokens: [opaque]`)", shown(named));
+        }
+        let all: Vec<_> = self.issuers().iter().map(|issuer| issuer.issuer.as_str()).collect();
+        format!(
+            "{} is not trusted; {} {}",
+            shown(named),
+            all.join(", "),
+            if all.len() == 1 { "is" } else { "are" }
+        )
     }
 }
 

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bearward_guard::revocation::Revocation;
-use bearward_token::Fingerprint;
+use bearward_token::{ClientSecret, Fingerprint};
+use reqwest::RequestBuilder;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -40,7 +41,12 @@ struct Listed {
 }
 
 /// Asks; an error says why there is nothing to know.
-pub(super) async fn ask(admin: SocketAddr, resource: &str, token: &str) -> Result<Known, String> {
+pub(super) async fn ask(
+    admin: SocketAddr,
+    operator: Option<&ClientSecret>,
+    resource: &str,
+    token: &str,
+) -> Result<Known, String> {
     let at = if admin.ip().is_unspecified() {
         SocketAddr::from((Ipv4Addr::LOCALHOST, admin.port()))
     } else {
@@ -52,14 +58,18 @@ pub(super) async fn ask(admin: SocketAddr, resource: &str, token: &str) -> Resul
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
     let client = client.map_err(|error| error.to_string())?;
     let question = json!({"guard": resource, "sha256": Fingerprint::of(token).to_hex()}).to_string();
+    let allowed = |request: RequestBuilder| match operator {
+        Some(operator) => request.bearer_auth(operator.expose()),
+        None => request,
+    };
     let cache = client.post(format!("http://{at}/api/cache")).header("content-type", "application/json");
-    let remembered: Remembered = answer(at, cache.body(question)).await?;
-    let listed: Vec<Listed> = answer(at, client.get(format!("http://{at}/api/revocations"))).await?;
+    let remembered: Remembered = answer(at, allowed(cache.body(question))).await?;
+    let listed: Vec<Listed> = answer(at, allowed(client.get(format!("http://{at}/api/revocations")))).await?;
     let revocations = listed.into_iter().map(|listed| listed.revocation).collect();
     Ok(Known { at, remembered: remembered.remembered_s.map(Duration::from_secs), revocations })
 }
 
-async fn answer<T: DeserializeOwned>(at: SocketAddr, request: reqwest::RequestBuilder) -> Result<T, String> {
+async fn answer<T: DeserializeOwned>(at: SocketAddr, request: RequestBuilder) -> Result<T, String> {
     let nobody = |_| format!("no server runs at {at}");
     let answer = request.send().await.map_err(nobody)?;
     if !answer.status().is_success() {

@@ -16,7 +16,7 @@ use super::output::print;
 use super::running::{self, Known};
 use super::serve::random_seed;
 use crate::compose::{Surroundings, compose};
-use crate::config::{Environment, Settings, load};
+use crate::config::{Environment, Settings, load, load_environment};
 
 /// Longest input that is read, in bytes; a token is far shorter.
 const MOST: u64 = 64 * 1024;
@@ -37,9 +37,9 @@ pub struct Verify {
     /// A file that holds the token.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The configuration file.
-    #[arg(long, short, value_name = "FILE", default_value = "bearward.yaml")]
-    config: PathBuf,
+    /// The configuration file; without one `bearward.yaml`, or the guard that stands in the environment.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The resource whose guard is asked; needed when there are several.
     #[arg(long, value_name = "RESOURCE")]
     guard: Option<String>,
@@ -50,7 +50,13 @@ pub struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Exit {
-        let loaded = match load(&self.config, Environment::of_process()) {
+        let usual = PathBuf::from("bearward.yaml");
+        let file = self.config.clone().or_else(|| usual.exists().then_some(usual));
+        let loaded = match file {
+            Some(file) => load(&file, Environment::of_process()),
+            None => load_environment(Environment::of_process()),
+        };
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(errors) => {
                 eprintln!("{:?}", miette::Report::new(errors));
@@ -93,6 +99,8 @@ impl Verify {
             return Err(format!("there is no guard of `{wanted}`; there are: {}", names.join(", ")));
         }
         settings.providers.clear();
+        // Nor anything that the server itself writes to.
+        settings.audit = None;
         settings.guards.iter_mut().for_each(|guard| guard.provider = None);
         Ok(settings)
     }
@@ -148,7 +156,9 @@ impl Verify {
 
 async fn explain(settings: &Settings, secrets: Secrets, token: &str) -> Result<Explanation, String> {
     let resource = settings.guards.first().map_or("", |guard| guard.resource.as_str());
-    let known = running::ask(settings.server.admin, resource, token).await;
+    // Which cannot be read here is asked without, and says so.
+    let operator = settings.server.admin_token.as_ref().and_then(|token| secrets.read(token).ok());
+    let known = running::ask(settings.server.admin, operator.as_ref(), resource, token).await;
     let around = Surroundings {
         clock: Arc::new(SystemClock::new()),
         observer: Observer::new(),

@@ -83,7 +83,8 @@ impl Builder<'_> {
         };
         let (prefixes, clock) = (settings.prefixes.clone(), self.around.clock.clone());
         let tokens = Arc::new(OpaqueTokens::new(issuer.clone(), prefixes, describe, clock));
-        self.health.register(Arc::new(OpaqueProbe(tokens.clone())));
+        let credential = self.secret(settings.by.secret());
+        self.health.register(Arc::new(OpaqueProbe { tokens: tokens.clone(), credential }));
         tokens
     }
 }

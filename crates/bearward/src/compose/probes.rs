@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bearward_guard::{KeySource, OpaqueTokens};
+use bearward_issuer::SharedCredential;
 use bearward_observe::{Condition, Observer, Probe};
 use bearward_supply::Handle;
 
@@ -20,15 +21,22 @@ impl Probe for IssuerProbe {
 }
 
 /// Whether opaque tokens can be asked about.
-pub(super) struct OpaqueProbe(pub(super) Arc<OpaqueTokens>);
+pub(super) struct OpaqueProbe {
+    pub(super) tokens: Arc<OpaqueTokens>,
+    /// Without it nobody is answered: worth knowing before the first question.
+    pub(super) credential: SharedCredential,
+}
 
 impl Probe for OpaqueProbe {
     fn name(&self) -> String {
-        format!("opaque tokens of {}", self.0.issuer())
+        format!("opaque tokens of {}", self.tokens.issuer())
     }
 
     fn condition(&self) -> Condition {
-        self.0.condition()
+        match self.credential.current() {
+            Ok(_) => self.tokens.condition(),
+            Err(error) => Condition::Degraded { reason: error.to_string() },
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::reader::{Problems, Section, Text};
 use super::settings::{ListenAddress, ServerSettings};
 use super::tree::{Kind, Node, Place};
-use super::values::{Size, Span, allowed_origins, secrets};
+use super::values::{Size, Span, allowed_origins, secret, secrets};
 
 const ADDRESS: &str = "write an address such as `127.0.0.1:8080` or `[::1]:8080`";
 
@@ -22,7 +22,7 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
         section.warn(
             text.at,
             "the admin listener can be reached from other machines",
-            "it shows metrics and health without asking who reads; keep it on 127.0.0.1 or behind a firewall",
+            "it shows metrics and health without asking who reads; its API stays for this machine, or for who has `adminToken`",
         );
     }
     let (listen, egress) = (address(&section, "listen", 8080), egress(&section));
@@ -30,6 +30,7 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
     let settings = ServerSettings {
         listen,
         admin,
+        admin_token: section.node("adminToken").and_then(|_| secret(&section, "adminToken")),
         egress,
         workers: count(&section, "workers", "threads", 1024),
         public_url: section

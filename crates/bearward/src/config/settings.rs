@@ -72,7 +72,8 @@ impl Settings {
         let keys = self.server.identity_keys.iter().map(|key| ("identity keys".to_owned(), key));
         let hidden = self.audit.as_ref().and_then(|audit| audit.hidden.as_ref());
         let audit = hidden.map(|hidden| ("audit trail".to_owned(), &hidden.key));
-        clients.chain(tenants).chain(issuers).chain(keys).chain(audit).collect()
+        let admin = self.server.admin_token.iter().map(|token| ("the admin API".to_owned(), token));
+        clients.chain(tenants).chain(issuers).chain(keys).chain(audit).chain(admin).collect()
     }
 
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
@@ -84,7 +85,7 @@ impl Settings {
         }
         let hidden =
             self.audit.as_mut().and_then(|audit| audit.hidden.as_mut()).map(|hidden| &mut hidden.key);
-        for secret in self.server.identity_keys.iter_mut().chain(hidden) {
+        for secret in self.server.identity_keys.iter_mut().chain(&mut self.server.admin_token).chain(hidden) {
             if let SecretRef::File(path) = secret {
                 *path = folder.join(&path);
             }
@@ -118,6 +119,8 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// Metrics and health.
     pub admin: SocketAddr,
+    /// Who may use the admin API; absent: this machine alone.
+    pub admin_token: Option<SecretRef>,
     /// The sidecar; absent: off.
     pub egress: Option<ListenAddress>,
     /// Threads; absent: one a core.
@@ -263,7 +266,7 @@ pub enum AskBy {
 
 impl AskBy {
     /// What proves that we may ask.
-    fn secret(&self) -> &SecretRef {
+    pub(crate) fn secret(&self) -> &SecretRef {
         match self {
             Self::Introspection { client, .. } => &client.credential,
             Self::Clerk { secret_key, .. } => secret_key,
