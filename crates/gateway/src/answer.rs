@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use bearward_guard::agreement::DISAGREEMENT_CODE;
-use bearward_guard::limits::Exceeded;
+use bearward_guard::limits::whole_seconds;
 use bearward_guard::message::MessageError;
 use bearward_guard::{Guard, Refusal};
 
@@ -27,9 +27,6 @@ const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
 
 const NO_CREDENTIAL: &str = "This gateway could not get its own credential for the server behind";
-
-/// Longest advice to wait that is passed on.
-const LONGEST_ADVICE: Duration = Duration::from_secs(3600);
 
 /// What an answer needs to know of the request it answers.
 #[derive(Debug, Clone)]
@@ -87,8 +84,12 @@ impl Asked {
         match refusal {
             Refusal::Unavailable { retry_after: after, .. } => retry_after(&mut answer, *after),
             Refusal::TooMany(exceeded) => {
-                retry_after(&mut answer, exceeded.retry_after);
-                rate_limit(&mut answer, exceeded);
+                for (name, value) in exceeded.fields() {
+                    // Numbers and names of ours alone.
+                    if let Ok(value) = HeaderValue::try_from(value) {
+                        answer.headers_mut().insert(name, value);
+                    }
+                }
             }
             _ => {}
         }
@@ -163,25 +164,6 @@ pub fn document_answer(document: &impl Serialize) -> Response<Body> {
     answer
 }
 
-/// The fields of the rate limit draft (draft-ietf-httpapi-ratelimit-headers): which policy, and when there is room.
-fn rate_limit(answer: &mut Response<Body>, exceeded: &Exceeded) {
-    let Exceeded { policy, rate, retry_after } = exceeded;
-    let window = (rate.per * rate.burst.get() / rate.count.get()).as_secs().max(1);
-    let policy_value = format!("\"{policy}\";q={};w={window}", rate.burst);
-    let standing = format!("\"{policy}\";r=0;t={}", whole_seconds(*retry_after));
-    for (name, value) in [("ratelimit-policy", policy_value), ("ratelimit", standing)] {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            answer.headers_mut().insert(name, value);
-        }
-    }
-}
-
-/// Rounded up: whoever comes back after that must find room.
-fn whole_seconds(time: Duration) -> u64 {
-    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
-}
-
 fn retry_after(answer: &mut Response<Body>, after: Duration) {
-    let seconds = whole_seconds(after.min(LONGEST_ADVICE));
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
 }

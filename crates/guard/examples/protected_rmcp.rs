@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Arc::new(LocalSessionManager::default()),
         Default::default(),
     );
-    let router = axum::Router::new().nest_service("/mcp", mcp).layer(RequireBearer::new(guard));
+    let router = axum::Router::new().nest_service("/mcp", mcp).layer(RequireBearer::new(guard)?);
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
     println!("http://127.0.0.1:8000/mcp opens to tokens of {issuer} with scope mcp");

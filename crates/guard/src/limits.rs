@@ -185,6 +185,19 @@ impl Rate {
 }
 
 impl Exceeded {
+    /// What the answer says of it, name by name: `Retry-After` (RFC 9110 §10.2.3), and the fields of the rate limit draft
+    /// (draft-ietf-httpapi-ratelimit-headers): which policy, and when there is room.
+    pub fn fields(&self) -> [(&'static str, String); 3] {
+        let Self { policy, rate, retry_after } = self;
+        let window = (rate.per * rate.burst.get() / rate.count.get()).as_secs().max(1);
+        let seconds = whole_seconds(*retry_after);
+        [
+            ("retry-after", seconds.to_string()),
+            ("ratelimit-policy", format!("\"{policy}\";q={};w={window}", rate.burst)),
+            ("ratelimit", format!("\"{policy}\";r=0;t={seconds}")),
+        ]
+    }
+
     /// The reason for events.
     pub fn rejection(&self) -> Rejection {
         Rejection::RateLimited
@@ -212,6 +225,12 @@ fn states<V: Clone + Send + Sync + 'static>() -> moka::sync::Cache<Key, V> {
 
 fn by_network(address: IpAddr) -> Key {
     Key::Address(network_of(address))
+}
+
+/// Rounded up, and at most an hour: whoever comes back after that must find room.
+pub fn whole_seconds(time: Duration) -> u64 {
+    const LONGEST: u64 = 3600;
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).clamp(1, LONGEST)
 }
 
 /// An IPv6 address counts with its /64, which is one household's or machine's.

@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::routing::any;
 use axum::{Extension, Router};
-use bearward_guard::{Guard, Preset, RequireBearer};
+use bearward_guard::layer::LayerError;
+use bearward_guard::{Guard, GuardSettings, Mode, Policy, Preset, Rate, RequireBearer, Rule};
+use bearward_observe::Observer;
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::served::Served;
-use bearward_token::Principal;
-use http::HeaderMap;
+use bearward_token::{Clock, Principal, SystemClock};
+use http::{HeaderMap, Request, Response};
 use serde_json::Value;
 
 struct Scene {
@@ -30,7 +34,7 @@ impl Scene {
         let whoami = |Extension(caller): Extension<Arc<Principal>>, headers: HeaderMap| async move {
             format!("{} {}", caller.subject, headers.contains_key("authorization"))
         };
-        let router = Router::new().fallback(any(whoami)).layer(RequireBearer::new(guard));
+        let router = Router::new().fallback(any(whoami)).layer(RequireBearer::new(guard).unwrap());
         let served = Served::start(address, router).await.unwrap();
         Self {
             issuer,
@@ -109,4 +113,56 @@ async fn a_guard_that_could_let_nobody_in_or_anybody_is_an_error() {
             .build()
             .is_err()
     );
+}
+
+/// A guard of these settings, whose issuer nobody needs.
+fn guard_with(bend: impl FnOnce(&mut GuardSettings)) -> Guard {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let plain =
+        Guard::builder("https://mcp.example.com/mcp").issuer("https://idp.example.com").build().unwrap();
+    let mut settings = plain.settings().clone();
+    bend(&mut settings);
+    Guard::new(settings, Vec::new(), clock, Observer::new())
+}
+
+#[tokio::test]
+async fn a_layer_is_not_made_of_what_it_could_not_keep() {
+    let rule =
+        Rule { methods: Vec::new(), names: Vec::new(), scopes: "x".parse().unwrap(), roles: Vec::new() };
+    let with_rules = guard_with(|settings| settings.policy = Policy::new(vec![rule]));
+    assert_eq!(RequireBearer::new(with_rules).unwrap_err(), LayerError::Rules);
+    let rate = Rate::new(std::num::NonZeroU32::new(2).unwrap(), std::time::Duration::from_secs(60));
+    let limited = || guard_with(|settings| settings.limits.failures_per_address = Some(rate));
+    assert_eq!(RequireBearer::new(limited()).unwrap_err(), LayerError::Addresses);
+
+    // With addresses they are kept.
+    let layer =
+        RequireBearer::with_addresses(limited(), |extensions| extensions.get::<IpAddr>().copied()).unwrap();
+    let service = tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new("reached".to_owned())) });
+    let service = tower::Layer::layer(&layer, service);
+    let present = |address: [u8; 4]| {
+        let mut request = Request::post("/mcp").header("authorization", "Bearer garbage").body(()).unwrap();
+        request.extensions_mut().insert(IpAddr::from(address));
+        tower::ServiceExt::oneshot(service.clone(), request)
+    };
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(present([192, 0, 2, 1]).await.unwrap().status().as_u16());
+    }
+    assert_eq!(statuses, [401, 401, 401, 429]);
+    let refused = present([192, 0, 2, 1]).await.unwrap();
+    assert!(refused.headers().contains_key("ratelimit") && refused.headers().contains_key("retry-after"));
+    assert_eq!(present([192, 0, 2, 9]).await.unwrap().status(), 401, "another address");
+}
+
+#[tokio::test]
+async fn a_guard_that_is_off_lets_everything_through_as_it_is() {
+    let layer = RequireBearer::new(guard_with(|settings| settings.mode = Mode::Off)).unwrap();
+    let echo = tower::service_fn(|request: Request<()>| async move {
+        let shown = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        Ok::<_, Infallible>(Response::new(shown.unwrap_or_default()))
+    });
+    let request = Request::post("/mcp").header("authorization", "Bearer x").body(()).unwrap();
+    let answer = tower::ServiceExt::oneshot(tower::Layer::layer(&layer, echo), request).await.unwrap();
+    assert_eq!(answer.into_body(), "Bearer x");
 }
