@@ -1,0 +1,115 @@
+//! The folder of records: made private, held by one process, cleaned of what a crash left.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::durable::{failed, private, sync_folder};
+use crate::{PlaceId, StoreError};
+
+const LOCK: &str = "lock";
+const UNFINISHED: &str = "tmp";
+
+/// Open, and locked while this lives.
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    pub(super) fn open(state: &Path) -> Result<Self, StoreError> {
+        let path = state.join("records");
+        make_private(&path).map_err(|error| failed("making the folder", &path, &error))?;
+        // Its name must not be lost with the power either; whoever may not read the folders above cannot help that.
+        for above in path.ancestors().skip(1).take(2) {
+            let _ = sync_folder(above);
+        }
+        let lock = lock(&path)?;
+        let folder = Self { path, _lock: lock };
+        folder.remove_unfinished()?;
+        Ok(folder)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn record(&self, id: &PlaceId) -> PathBuf {
+        self.path.join(id.to_string())
+    }
+
+    /// Where a record is written before it takes its name.
+    pub(super) fn unfinished(&self, id: &PlaceId) -> PathBuf {
+        self.record(id).with_extension(UNFINISHED)
+    }
+
+    /// The ids of all records. Files of other names are none of ours.
+    pub(super) fn ids(&self) -> Result<Vec<PlaceId>, StoreError> {
+        Ok(self.names()?.iter().filter_map(|name| PlaceId::from_hex(name)).collect())
+    }
+
+    fn remove_unfinished(&self) -> Result<(), StoreError> {
+        for name in self.names()? {
+            let stem = name.strip_suffix(UNFINISHED).and_then(|name| name.strip_suffix('.'));
+            if stem.and_then(PlaceId::from_hex).is_some() {
+                let path = self.path.join(&name);
+                fs::remove_file(&path).map_err(|error| failed("removing", &path, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<String>, StoreError> {
+        let cannot = |error: io::Error| failed("reading the folder", &self.path, &error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(cannot)? {
+            names.extend(entry.map_err(cannot)?.file_name().into_string());
+        }
+        Ok(names)
+    }
+}
+
+/// The lock goes with the file's handle, so that a process that is killed leaves none behind; what stands in the file
+/// is for people.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join(LOCK);
+    let cannot = |error: io::Error| failed("locking", &path, &error);
+    let mut options = OpenOptions::new();
+    let mut file =
+        private(options.read(true).write(true).create(true).truncate(false)).open(&path).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(StoreError::InUse { path: folder.into(), pid: pid(&file) });
+        }
+        Err(TryLockError::Error(error)) => return Err(cannot(error)),
+    }
+    // The lock holds without it, on a full disk too.
+    let _ =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+/// Some systems do not let others read a locked file; then nobody knows.
+fn pid(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(unix)]
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    const OTHERS: u32 = 0o077;
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // It may have been there before, made by somebody with a wider mind.
+    if fs::metadata(path)?.permissions().mode() & OTHERS != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).create(path)
+}
