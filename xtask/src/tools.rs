@@ -3,6 +3,7 @@
 //! Nothing is installed outside that folder but by `apt-get`, on Debian, as root.
 
 pub(crate) mod deny;
+mod keyring;
 pub(crate) mod node;
 pub(crate) mod python;
 mod stamp;
@@ -31,5 +32,6 @@ pub(crate) fn install() -> Result<TestTools, Stop> {
     let python = python::environment("python", "requirements.txt")?;
     let node = node::find(&python)?;
     let node_modules = node::packages(&node)?;
+    keyring::install()?;
     Ok(TestTools { python, node: node.program, node_modules })
 }

@@ -20,7 +20,7 @@ pub(super) fn apt_install(packages: &[&str], why: &str) -> Result<(), Stop> {
     if !(Path::new("/etc/debian_version").exists() && is_root()) {
         let debian = format!("sudo apt-get install {}", packages.join(" "));
         return Err(Stop::Missing(format!(
-            "{why}. Install it and run this again; on Debian: `{debian}`, on macOS: `brew install python`"
+            "{why}. Install it and run this again; on Debian: `{debian}`; elsewhere by the system's own packages"
         )));
     }
     let mut update = Command::new("apt-get");
