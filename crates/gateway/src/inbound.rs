@@ -25,7 +25,7 @@ use crate::forward::{Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
 use crate::identity::Identity;
 use crate::judge::Admitted;
-use crate::lifetime::until_expiry;
+use crate::lifetime::{Presented, Ticket, while_it_holds};
 use crate::listing::{self, Cut};
 use crate::location;
 use crate::provider::Provider;
@@ -117,6 +117,8 @@ impl Inbound {
         };
         let cut = caller.as_ref().and_then(|caller| Cut::new(&self.guard, caller));
         let session = SessionUse::of(&head.method, &head.headers);
+        // Shared, not copied; looked at again by a stream that outlives a verdict.
+        let authorization = head.headers.get(AUTHORIZATION).cloned();
         let mut headers = self.headers(&head, address);
         if let Some(caller) = &caller
             && let Err(error) = self.identity.tell(&mut headers, caller, &*self.forwarder.clock)
@@ -133,7 +135,8 @@ impl Inbound {
         let before = self.forwarder.clock.monotonic().saturating_sub(received);
         match self.forwarder.forward(outgoing, self.provider.as_deref(), caller.as_deref()).await {
             Ok(answer) => {
-                let answer = self.pass_back(answer, caller.as_ref(), &session, unwelcome, before);
+                let answer =
+                    self.pass_back(answer, caller.as_ref(), authorization, &session, unwelcome, before);
                 self.cut(answer, cut, &asked).await
             }
             Err(error) => {
@@ -160,6 +163,7 @@ impl Inbound {
         &self,
         answer: Response<Incoming>,
         caller: Option<&Verified>,
+        authorization: Option<HeaderValue>,
         session: &SessionUse,
         unwelcome: Option<Rejection>,
         overhead: Duration,
@@ -185,16 +189,24 @@ impl Inbound {
                     SessionUse::Continues => {}
                 }
             }
-            if self.guard.enforces_for(caller) {
-                let revocations = &self.guard.settings().revocations;
-                body = until_expiry(body, &head.headers, caller, self.stream_grace, clock, revocations);
-            }
+            body = while_it_holds(body, &head.headers, || self.ticket(caller, authorization));
         }
         self.forwarder.observer.emit(Event::Proxied {
             guard: self.guard.settings().name.clone(),
             overhead: overhead + clock.monotonic().saturating_sub(answered),
         });
         Response::from_parts(head, body)
+    }
+
+    /// By what a caller's stream lives; `None`: the guard only observes, and ends nothing.
+    fn ticket(&self, caller: &Verified, authorization: Option<HeaderValue>) -> Option<Ticket> {
+        let authorization = authorization.filter(|_| self.guard.enforces_for(caller))?;
+        Some(Ticket {
+            caller: caller.clone(),
+            grace: self.stream_grace,
+            clock: self.forwarder.clock.clone(),
+            token: Arc::new(Presented { guard: self.guard.clone(), authorization }),
+        })
     }
 
     /// While a guard does not refuse everybody it should, the server behind must go on verifying by itself: its callers'

@@ -1,58 +1,123 @@
-//! Ends an event stream when the token that opened it dies or is revoked (SPEC PX-5).
+//! Ends an event stream when the token that opened it does not hold any more: it has died, was revoked, its key was
+//! withdrawn, its issuer says so (SPEC PX-5).
+//!
+//! What is told at once ends it at once; the rest is asked again every minute, as long as a verdict may stand anyway.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bearward_guard::{Revocations, Verified};
+use bearward_guard::guard::Standing;
+use bearward_guard::{Guard, Verified};
 use bearward_token::Clock;
-use bearward_token::clock::Sleep;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::body::{Body, BodyError};
 
-/// Wraps an answer's body if it is an event stream: it then ends, as if the upstream had ended it, `grace`
-/// after the caller's token has, or as soon as that is revoked. Other bodies end by themselves and are left alone.
-pub fn until_expiry(
-    body: Body,
-    headers: &HeaderMap,
-    caller: &Verified,
-    grace: Duration,
-    clock: &dyn Clock,
-    revocations: &Arc<Revocations>,
-) -> Body {
-    if !is_event_stream(headers) {
-        return body;
-    }
-    let now = Duration::from_millis(clock.unix_ms());
-    let expiry = Duration::from_secs(caller.expires_at);
-    let end = expiry + grace;
-    // A token that came in by the verifier's mercy alone gets its answer by the same.
-    let end = if now < expiry { end } else { end.max(Duration::from_millis(caller.dies_at_ms())) };
-    let left = end.saturating_sub(now);
-    let end = Box::pin(end_of(clock.sleep(left), caller.clone(), revocations.clone()));
-    Until { body, end, is_over: false }.boxed_unsync()
+/// How often it is asked whether the token still holds (DESIGN: a verdict stands for at most 60 s).
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// By what a stream lives.
+pub struct Ticket {
+    /// Who opened it.
+    pub caller: Verified,
+    /// How long it outlives its token.
+    pub grace: Duration,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the token still holds.
+    pub token: Arc<dyn Holds>,
 }
 
-/// Completes when the time is over, or as soon as the caller is revoked.
-async fn end_of(time: Sleep, caller: Verified, revocations: Arc<Revocations>) {
-    let mut changes = revocations.follow();
-    let revoked = async {
-        // It may have been revoked between its request's admission and now.
-        while !revocations.is_revoked(&caller) {
-            if changes.changed().await.is_err() {
-                return std::future::pending().await;
+/// Tells of one token whether it still holds.
+pub trait Holds: Send + Sync {
+    /// Looks at it again.
+    fn look(&self) -> Looking<'_>;
+
+    /// Completes when it was revoked.
+    fn revoked<'a>(&'a self, caller: &'a Verified) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+}
+
+/// What [`Holds`] answers with.
+pub type Looking<'a> = Pin<Box<dyn Future<Output = Standing> + Send + 'a>>;
+
+/// A token, as it was presented, and the guard that let it in.
+pub struct Presented {
+    /// The guard.
+    pub guard: Arc<Guard>,
+    /// The `Authorization` header.
+    pub authorization: HeaderValue,
+}
+
+impl Holds for Presented {
+    fn look(&self) -> Looking<'_> {
+        Box::pin(self.guard.look_again(&self.authorization))
+    }
+
+    fn revoked<'a>(&'a self, caller: &'a Verified) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            let revocations = &self.guard.settings().revocations;
+            let mut changes = revocations.follow();
+            // It may have been revoked between its request's admission and now.
+            while !revocations.is_revoked(caller) {
+                if changes.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        })
+    }
+}
+
+/// Wraps an answer's body if it is an event stream: it then ends with its token, as if the upstream had ended it. Other
+/// bodies end by themselves and are left alone; for them no ticket is made.
+pub fn while_it_holds(body: Body, headers: &HeaderMap, ticket: impl FnOnce() -> Option<Ticket>) -> Body {
+    match is_event_stream(headers).then(ticket).flatten() {
+        Some(ticket) => Until { body, end: Box::pin(ticket.end()), is_over: false }.boxed_unsync(),
+        None => body,
+    }
+}
+
+impl Ticket {
+    async fn end(mut self) {
+        let token = self.token.clone();
+        loop {
+            let left = self.left();
+            if left.is_zero() {
+                return;
+            }
+            let caller = self.caller.clone();
+            tokio::select! {
+                () = self.clock.sleep(left.min(ASK_AGAIN)) => {}
+                () = token.revoked(&caller) => return,
+            }
+            if !self.left().is_zero() {
+                match token.look().await {
+                    Standing::Holds(caller) => self.caller = caller,
+                    Standing::Gone => return,
+                    // An issuer that is down ends nothing.
+                    Standing::Unknown => {}
+                }
             }
         }
-    };
-    tokio::select! {
-        () = time => {}
-        () = revoked => {}
+    }
+
+    /// Until when it may go on as far as is known; a minute more where the token names no end of its own.
+    fn left(&self) -> Duration {
+        let now = Duration::from_millis(self.clock.unix_ms());
+        if !self.caller.has_end() {
+            return ASK_AGAIN;
+        }
+        let expiry = Duration::from_secs(self.caller.expires_at);
+        let end = expiry + self.grace;
+        // A token that came in by the verifier's mercy alone gets its answer by the same.
+        let end = if now < expiry { end } else { end.max(Duration::from_millis(self.caller.dies_at_ms())) };
+        end.saturating_sub(now)
     }
 }
 
@@ -92,3 +157,6 @@ impl HttpBody for Until {
         SizeHint::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@
 //! travel on to the upstream.
 
 use bearward_observe::Rejection;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 /// Longest token that is looked at, in bytes (SPEC JW-5).
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -61,20 +61,26 @@ pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Pres
     if values.next().is_some() {
         return Err(Rejection::SeveralTokens);
     }
+    match in_header(value)? {
+        // Another scheme is not a malformed bearer token: the caller is told which scheme is wanted.
+        None => Ok(Presented::Nothing(Rejection::NoToken)),
+        Some(_) if in_query => Err(Rejection::TokenInQuery),
+        Some(token) => Ok(Presented::Token(token)),
+    }
+}
+
+/// The token in an `Authorization` header; `None` where it has another scheme.
+///
+/// # Errors
+/// When it is no text, or a bearer scheme without a token.
+pub fn in_header(value: &HeaderValue) -> Result<Option<Unverified<'_>>, Rejection> {
     let text = value.to_str().map_err(|_| Rejection::Malformed)?;
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        // Another scheme is not a malformed bearer token: the caller is told which scheme is wanted.
-        return Ok(Presented::Nothing(Rejection::NoToken));
+        return Ok(None);
     }
     let token = rest.trim_start_matches(' ');
-    if token.is_empty() {
-        return Err(Rejection::Malformed);
-    }
-    if in_query {
-        return Err(Rejection::TokenInQuery);
-    }
-    Ok(Presented::Token(Unverified(token)))
+    if token.is_empty() { Err(Rejection::Malformed) } else { Ok(Some(Unverified(token))) }
 }
 
 /// RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.

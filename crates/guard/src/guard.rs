@@ -8,7 +8,7 @@ use bearward_observe::{Event, Observer, Rejection};
 use bearward_token::{Clock, Fingerprint, Principal, Resource};
 use http::{HeaderMap, HeaderValue};
 
-use crate::bearer::{MAX_TOKEN_BYTES, Presented, Unverified, presented};
+use crate::bearer::{MAX_TOKEN_BYTES, Presented, Unverified, in_header, presented};
 use crate::cache::Cache;
 use crate::limits::{LimitSettings, Limits, network_of};
 use crate::message::Call;
@@ -198,6 +198,20 @@ impl Guard {
         self.observer.emit(Event::AuthRejected { guard: self.settings.name.clone(), reason, is_enforced });
     }
 
+    /// Looks again at a token that was let in, counting nothing: for what lasts longer than a verdict may stand.
+    pub async fn look_again(&self, authorization: &HeaderValue) -> Standing {
+        let Ok(Some(token)) = in_header(authorization) else { return Standing::Gone };
+        if let Some(verified) = self.cache.get(token) {
+            return Standing::Holds(verified);
+        }
+        match self.verify(token).await {
+            Ok(verified) => Standing::Holds(verified),
+            // Its time is for whoever asks to keep: it may have been given some grace.
+            Err(Refusal::Unavailable { .. } | Refusal::InvalidToken(Rejection::Expired)) => Standing::Unknown,
+            Err(_) => Standing::Gone,
+        }
+    }
+
     /// Verifies a token and nothing else, counting nothing.
     pub(crate) async fn decide(&self, token: Unverified<'_>) -> Result<Verified, Rejection> {
         self.verifier.verify(token).await.map(|finding| finding.verified)
@@ -286,6 +300,17 @@ impl Guard {
             Err(reason) => Err(Refusal::InvalidToken(reason)),
         }
     }
+}
+
+/// Whether a token still holds.
+#[derive(Debug)]
+pub enum Standing {
+    /// It does, for this caller.
+    Holds(Verified),
+    /// It does not.
+    Gone,
+    /// That cannot be told now.
+    Unknown,
 }
 
 /// A refusal, and who was refused, where the token itself was good.

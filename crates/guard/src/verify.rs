@@ -24,6 +24,7 @@ use crate::opaque::OpaqueTokens;
 pub struct Verified {
     principal: Arc<Principal>,
     dies_at_ms: u64,
+    has_end: bool,
 }
 
 impl Verified {
@@ -36,6 +37,11 @@ impl Verified {
     /// epoch.
     pub fn dies_at_ms(&self) -> u64 {
         self.dies_at_ms
+    }
+
+    /// False for an opaque token whose issuer does not say when it ends: it lives until the issuer says that it does not.
+    pub fn has_end(&self) -> bool {
+        self.has_end
     }
 }
 
@@ -128,12 +134,15 @@ impl Verifier {
         let (_, issuer, opaque) = fitting.max_by_key(|(fit, ..)| *fit).ok_or(Rejection::Malformed)?;
         let mut claims = opaque.claims(token).await?;
         let now = self.clock.unix_ms();
-        if !claims.contains_key("exp") {
+        let has_end = claims.contains_key("exp");
+        if !has_end {
             // RFC 7662 does not demand it. Nothing is remembered for longer anyway.
             claims.insert("exp".into(), (now / 1000 + MAX_TTL.as_secs()).into());
         }
         let principal = issuer.expectations.check(&issuer.issuer, &Map::new(), claims, Kind::Opaque, now)?;
-        Ok(Finding::new(principal, &issuer.expectations, None))
+        let mut finding = Finding::new(principal, &issuer.expectations, None);
+        finding.verified.has_end = has_end;
+        Ok(finding)
     }
 
     /// The issuer that the token names decides which keys are tried. Compared byte for byte; that the
@@ -178,12 +187,12 @@ impl Finding {
     /// Of somebody, until then.
     #[cfg(test)]
     pub(crate) fn for_tests(principal: Principal, dies_at_ms: u64) -> Self {
-        Self { verified: Verified { principal: Arc::new(principal), dies_at_ms }, keys: None }
+        Self { verified: Verified { principal: Arc::new(principal), dies_at_ms, has_end: true }, keys: None }
     }
 
     fn new(principal: Principal, expectations: &Expectations, keys: Option<(Arc<KeySource>, u64)>) -> Self {
         let dies_at_ms = dies_at_ms(&principal, expectations);
-        Self { verified: Verified { principal: Arc::new(principal), dies_at_ms }, keys }
+        Self { verified: Verified { principal: Arc::new(principal), dies_at_ms, has_end: true }, keys }
     }
 }
 
