@@ -65,3 +65,29 @@ async fn asking_without_a_token_is_how_discovery_begins_and_no_failure() {
     }
     assert_eq!(stage.post(&stage.token()).send().await.unwrap().status(), 200);
 }
+
+#[tokio::test]
+async fn a_client_and_the_whole_guard_have_limits_of_their_own() {
+    let clients = stage("{perClient: 2/h}", "").await;
+    let of = |stage: &Stage, client: &str, subject: &str| {
+        stage.issuer.token_for(&stage.resource).subject(subject).claim("client_id", client).build()
+    };
+    for subject in ["alice", "bob"] {
+        assert_eq!(clients.post(&of(&clients, "one", subject)).send().await.unwrap().status(), 200);
+    }
+    let refused = clients.post(&of(&clients, "one", "carol")).send().await.unwrap();
+    assert_eq!(
+        (
+            refused.status().as_u16(),
+            refused.headers()["ratelimit"].to_str().unwrap().starts_with("\"client\"")
+        ),
+        (429, true)
+    );
+    assert_eq!(clients.post(&of(&clients, "two", "alice")).send().await.unwrap().status(), 200);
+
+    let guard = stage("{perGuard: 2/h}", "").await;
+    for subject in ["alice", "bob"] {
+        assert_eq!(guard.post(&of(&guard, subject, subject)).send().await.unwrap().status(), 200);
+    }
+    assert_eq!(guard.post(&of(&guard, "three", "carol")).send().await.unwrap().status(), 429);
+}

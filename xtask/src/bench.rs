@@ -12,5 +12,7 @@ pub(crate) fn run() -> Result<(), Stop> {
     let overhead = ["bench", "--locked", "--quiet", "--package", "bearward-tests", "--bench", "overhead"];
     let verify = ["bench", "--locked", "--quiet", "--package", "bearward-guard", "--bench", "verify"];
     step::run("verification, beside the bare signature check", &mut cargo(&verify))?;
+    let hot = ["bench", "--locked", "--quiet", "--package", "bearward-guard", "--bench", "hot"];
+    step::run("the hot pieces of verification", &mut cargo(&hot))?;
     step::run("overhead of the guard over a direct call", &mut cargo(&overhead))
 }

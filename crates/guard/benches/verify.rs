@@ -8,38 +8,27 @@
     reason = "a measurement that cannot go on fails"
 )]
 
+mod scene;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
-};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bearward_guard::keys::Algorithm;
-use bearward_guard::loaders::Inline;
-use bearward_guard::metadata::Description;
-use bearward_guard::{
-    Expectations, Guard, GuardSettings, KeySource, LimitSettings, Mode, Policy, Revocations, ScopePolicy,
-    TrustedIssuer,
-};
-use bearward_observe::Observer;
-use bearward_testbed::{Algorithm as SignWith, SigningKey, TokenBuilder};
-use bearward_token::{Clock, SystemClock};
-use http::{HeaderMap, HeaderValue};
-use serde_json::json;
+use bearward_guard::Guard;
+use bearward_testbed::{Algorithm as SignWith, SigningKey};
 use tokio::runtime::Runtime;
 
-const ISSUER: &str = "https://idp.example.com";
-const RESOURCE: &str = "https://mcp.example.com/mcp";
+use scene::{KINDS, good, guard, public, request};
+
 /// Each figure is the best of so many batches: what the machine does beside only ever adds.
 const BATCHES: usize = 30;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!("{:<34}{:>12}{:>10}", "", "time", "ratio");
-    for (kind, name) in [(SignWith::Rs256, "RS256"), (SignWith::Es256, "ES256"), (SignWith::EdDsa, "EdDSA")] {
+    for (kind, name) in KINDS {
         let key = Arc::new(SigningKey::generate(kind));
         let token = good(&key).build();
         let bare = bare(&key, kind, &token);
@@ -78,53 +67,9 @@ fn row(name: &str, time: Duration, ratio: Option<f64>) {
     println!("{name:<34}{:>9.2} µs{ratio:>10}", time.as_secs_f64() * 1e6);
 }
 
-fn good(key: &Arc<SigningKey>) -> TokenBuilder {
-    let now = SystemClock::new().unix_seconds();
-    TokenBuilder::new(ISSUER, key.clone(), now)
-        .audience(RESOURCE)
-        .scope("mcp notes:read")
-        .claim("org_id", "acme")
-}
-
-fn guard(runtime: &Runtime, key: &SigningKey, cache_ttl: Duration) -> Guard {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let document = json!({"keys": [key.public_jwk()]}).to_string();
-    runtime.block_on(async {
-        let source = KeySource::start(ISSUER.parse().unwrap(), Arc::new(Inline { document }), clock.clone());
-        while source.generation() == 0 {
-            tokio::task::yield_now().await;
-        }
-        // The first unknown key id causes a fetch; what is measured is what every further one costs.
-        let _ = source.newer().await;
-        let issuer = TrustedIssuer {
-            issuer: ISSUER.parse().unwrap(),
-            keys: Some(Arc::new(source)),
-            opaque: None,
-            algorithms: vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
-            expectations: Expectations::for_audiences(vec![RESOURCE.into()]),
-        };
-        let settings = GuardSettings {
-            name: "bench".into(),
-            resource: RESOURCE.parse().unwrap(),
-            realm: "mcp".into(),
-            scopes: ScopePolicy::default(),
-            policy: Policy::default(),
-            revocations: Arc::new(Revocations::new(clock.clone())),
-            limits: LimitSettings::default(),
-            mode: Mode::default(),
-            cache_ttl,
-            cache_entries: 1000,
-            pre_provisioned: false,
-            description: Description::default(),
-        };
-        Guard::new(settings, vec![issuer], clock.clone(), Observer::new())
-    })
-}
-
 /// One request's judgement, everything included.
 fn admit(runtime: &Runtime, guard: &Guard, token: &str, is_good: bool) -> Duration {
-    let mut headers = HeaderMap::new();
-    headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+    let headers = request(token);
     best(|| {
         let outcome = runtime.block_on(guard.admit(black_box(&headers), None, None));
         assert_eq!(outcome.is_ok(), is_good);
@@ -133,12 +78,7 @@ fn admit(runtime: &Runtime, guard: &Guard, token: &str, is_good: bool) -> Durati
 
 /// The signature check alone, with a key that is parsed already.
 fn bare(key: &SigningKey, kind: SignWith, token: &str) -> Duration {
-    let algorithm: &'static dyn VerificationAlgorithm = match kind {
-        SignWith::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
-        SignWith::Es256 => &ECDSA_P256_SHA256_FIXED,
-        SignWith::EdDsa => &ED25519,
-    };
-    let public = ParsedPublicKey::new(algorithm, key.public_der()).unwrap();
+    let public = public(key, kind);
     let (message, signature) = token.rsplit_once('.').unwrap();
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     best(|| public.verify_sig(black_box(message.as_bytes()), black_box(&signature)).unwrap())
