@@ -13,6 +13,7 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::any;
+use bearward_testbed::client::{Era, McpClient};
 use bearward_testbed::served::Served;
 use bearward_tests::stage::{Plan, Stage};
 
@@ -67,6 +68,18 @@ async fn a_guard_that_observes_refuses_nothing_counts_what_it_would_and_leaves_t
         metrics.contains(&format!("auth_requests_total{{guard=\"{guard}\",outcome=\"accepted\"}} 1")),
         "{metrics}"
     );
+}
+
+#[tokio::test]
+async fn a_guard_that_observes_hides_nothing() {
+    for (mode, is_hidden) in [("observe", false), ("0%", false), ("100%", true)] {
+        let guard = format!("    mode: {mode}\n    rules: [{{names: [add_note], scopes: [admin]}}]");
+        let stage = Stage::with(Plan { guard, ..Plan::default() }).await;
+        let client = McpClient::connect(&stage.resource, Some(&stage.token()), Era::Stateless).await.unwrap();
+        let tools = client.tools().await.unwrap();
+        assert_eq!(!tools.contains(&"add_note".to_owned()), is_hidden, "{mode}: {tools:?}");
+        client.close().await;
+    }
 }
 
 #[tokio::test]

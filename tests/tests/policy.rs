@@ -7,7 +7,14 @@
     reason = "a test that cannot go on fails"
 )]
 
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::http::Uri;
+use axum::response::IntoResponse;
+use axum::routing::any;
 use bearward_testbed::client::{Era, McpClient};
+use bearward_testbed::served::Served;
 use bearward_tests::stage::{Plan, Stage};
 use serde_json::{Value, json};
 
@@ -151,6 +158,80 @@ async fn a_caller_is_shown_only_what_it_may_use_in_both_eras() {
             }
             client.close().await;
         }
+    }
+}
+
+#[tokio::test]
+async fn a_rule_for_a_whole_method_hides_all_that_the_method_is_for() {
+    let rules = "    rules: [{methods: [tools/call], scopes: ['notes:write']}]";
+    let stage = Stage::with(Plan { guard: rules.into(), ..Plan::default() }).await;
+    for era in [Era::Sessions, Era::Stateless] {
+        for (scope, is_shown) in [("mcp", false), ("notes:write", true)] {
+            let client =
+                McpClient::connect(&stage.resource, Some(&token(&stage, scope, &[])), era).await.unwrap();
+            let tools = client.tools().await.unwrap();
+            assert_eq!(!tools.is_empty(), is_shown, "{era:?} {scope}: {tools:?}");
+            client.close().await;
+        }
+    }
+}
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":3,"result":{"tools":[{"name":"add_note"}]}}"#;
+
+/// A server that shows a tool at every path, each time in another odd form, or says something else.
+async fn shows_oddly() -> Served {
+    let answer = |uri: Uri| async move {
+        let (status, kind, coding, body) = match uri.path() {
+            "/mcp/plain" => (200, "application/json", "identity", LIST.to_owned()),
+            "/mcp/suffix" => (200, "application/mcp+json", "identity", LIST.to_owned()),
+            "/mcp/marked" => (200, "text/event-stream", "identity", format!("\u{feff}data: {LIST}\n\n")),
+            "/mcp/returns" => (200, "text/event-stream", "identity", format!("data: {LIST}\r\r")),
+            "/mcp/twice" => {
+                let first = LIST.replace("}}", r#"},"result":{}}"#);
+                (200, "application/json", "identity", first)
+            }
+            "/mcp/gzip" => (200, "application/json", "gzip", LIST.to_owned()),
+            "/mcp/text" => (200, "text/plain", "identity", LIST.to_owned()),
+            "/mcp/rpc" => (200, "application/json-rpc", "identity", LIST.to_owned()),
+            "/mcp/wrong" => (406, "text/plain", "identity", "Not Acceptable".to_owned()),
+            "/mcp/zipped-error" => (500, "text/html", "gzip", "zipped".to_owned()),
+            "/mcp/taken" => (202, "text/plain", "identity", "Accepted".to_owned()),
+            _ => (200, "text/html", "identity", String::new()),
+        };
+        let status = axum::http::StatusCode::from_u16(status).unwrap();
+        (status, [("content-type", kind), ("content-encoding", coding)], body).into_response()
+    };
+    let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    Served::start(address, Router::new().fallback(any(answer))).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_list_in_an_odd_form_is_cut_or_refused_and_what_is_no_list_passes() {
+    let server = shows_oddly().await;
+    let upstream = format!("url: 'http://{}/mcp'", server.address());
+    let plan = Plan { guard: RULES.into(), upstream: Some(upstream), ..Plan::default() };
+    let stage = Stage::with(plan).await;
+    let list = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/list"}).to_string();
+    for (path, status, said) in [
+        ("plain", 200, r#""tools":[]"#),
+        ("suffix", 200, r#""tools":[]"#),
+        ("marked", 200, r#""tools":[]"#),
+        ("returns", 200, r#""tools":[]"#),
+        ("twice", 200, r#""tools":[]"#),
+        ("gzip", 502, r#""id":3"#),
+        ("text", 502, r#""id":3"#),
+        ("rpc", 502, r#""id":3"#),
+        ("wrong", 406, "Not Acceptable"),
+        ("zipped-error", 500, "zipped"),
+        ("taken", 202, ""),
+        ("empty", 200, ""),
+    ] {
+        let request = stage.http.post(format!("{}/{path}", stage.resource));
+        let request = request.bearer_auth(token(&stage, "mcp", &[])).body(list.clone());
+        let answer = request.header("mcp-protocol-version", "2025-03-26").send().await.unwrap();
+        let (found, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!(found, status, "{path}: {text}");
+        assert!(text.contains(said) && !text.contains("add_note"), "{path}: {text}");
     }
 }
 

@@ -33,6 +33,8 @@ use crate::revision::Revisions;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
 use crate::target::Target;
 
+const NO_SUCH_METHOD: &str = "This revision of MCP is spoken by POST alone";
+const NOT_READABLE: &str = "The answer of the server behind could not be read";
 const NOT_SIGNED: &str = "This gateway could not tell the server behind who is calling";
 
 /// One guard with what stands behind it.
@@ -137,7 +139,7 @@ impl Inbound {
             Ok(answer) => {
                 let answer =
                     self.pass_back(answer, caller.as_ref(), authorization, &session, unwelcome, before);
-                self.cut(answer, cut, &asked).await
+                self.cut(answer, cut, asked, &bytes).await
             }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -147,13 +149,20 @@ impl Inbound {
         }
     }
 
-    async fn cut(&self, answer: Response<Body>, cut: Option<Cut>, asked: &Asked) -> Response<Body> {
+    async fn cut(
+        &self,
+        answer: Response<Body>,
+        cut: Option<Cut>,
+        asked: Asked,
+        request: &[u8],
+    ) -> Response<Body> {
         let Some(cut) = cut else { return answer };
         match cut.apply(answer).await {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(guard = %self.guard.settings().name, %error, "an answer from behind could not be read");
-                asked.error(StatusCode::BAD_GATEWAY, "The answer of the server behind broke off")
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(guard = %self.guard.settings().name, %error, cause, "an answer from behind was not passed on");
+                asked.with_body(request).error(StatusCode::BAD_GATEWAY, NOT_READABLE)
             }
         }
     }

@@ -45,9 +45,10 @@ impl Policy {
         self.rules.is_empty()
     }
 
-    /// True when some rule hangs on names: then lists of names are cut to what a caller may use.
-    pub fn has_names(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.names.is_empty())
+    /// True when some rule is about a method, whatever it is applied to: then lists of what it is applied to are cut
+    /// to what a caller may use.
+    pub fn has_rules_for(&self, method: &str) -> bool {
+        self.rules.iter().any(|rule| fits(&rule.methods, Some(method)))
     }
 
     /// What all of these calls need together.

@@ -75,3 +75,18 @@ fn one_role_of_each_list_is_needed() {
     assert!(!needed.has_roles(&caller(&["Ops", "staff"])));
     assert!(!needed.has_roles(&caller(&[])));
 }
+
+#[test]
+fn a_rule_is_about_a_method_with_names_or_without() {
+    for (rules, is_about) in [
+        (vec![], false),
+        (vec![rule(&["tools/call"], &[], "x")], true),
+        (vec![rule(&["tools/call"], &["drop"], "x")], true),
+        (vec![rule(&["*/call"], &["drop"], "x")], true),
+        (vec![rule(&[], &["drop"], "x")], true),
+        (vec![rule(&[], &[], "x")], true),
+        (vec![rule(&["tools/list", "prompts/*"], &[], "x")], false),
+    ] {
+        assert_eq!(Policy::new(rules.clone()).has_rules_for("tools/call"), is_about, "{rules:?}");
+    }
+}
