@@ -33,7 +33,6 @@ use crate::revision::Revisions;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
 use crate::target::Target;
 
-const NO_SUCH_METHOD: &str = "This revision of MCP is spoken by POST alone";
 const NOT_READABLE: &str = "The answer of the server behind could not be read";
 const NOT_SIGNED: &str = "This gateway could not tell the server behind who is calling";
 
