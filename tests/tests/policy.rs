@@ -228,6 +228,7 @@ async fn a_list_in_an_odd_form_is_cut_or_refused_and_what_is_no_list_passes() {
     ] {
         let request = stage.http.post(format!("{}/{path}", stage.resource));
         let request = request.bearer_auth(token(&stage, "mcp", &[])).body(list.clone());
+        let request = request.header("content-type", "application/json");
         let answer = request.header("mcp-protocol-version", "2025-03-26").send().await.unwrap();
         let (found, text) = (answer.status().as_u16(), answer.text().await.unwrap());
         assert_eq!(found, status, "{path}: {text}");

@@ -86,8 +86,9 @@ pub fn while_it_holds(body: Body, headers: &HeaderMap, ticket: impl FnOnce() -> 
 impl Ticket {
     async fn end(mut self) {
         let token = self.token.clone();
+        let mut end = self.known_end();
         loop {
-            let left = self.left();
+            let left = self.left_until(end);
             if left.is_zero() {
                 return;
             }
@@ -96,28 +97,34 @@ impl Ticket {
                 () = self.clock.sleep(left.min(ASK_AGAIN)) => {}
                 () = token.revoked(&caller) => return,
             }
-            if !self.left().is_zero() {
-                match token.look().await {
-                    Standing::Holds(caller) => self.caller = caller,
-                    Standing::Gone => return,
-                    // An issuer that is down ends nothing.
-                    Standing::Unknown => {}
+            if self.left_until(end).is_zero() {
+                return;
+            }
+            match token.look().await {
+                Standing::Holds(caller) if caller.expires_at != self.caller.expires_at => {
+                    self.caller = caller;
+                    end = self.known_end();
                 }
+                // An issuer that is down ends nothing.
+                Standing::Holds(_) | Standing::Unknown => {}
+                Standing::Gone => return,
             }
         }
     }
 
-    /// Until when it may go on as far as is known; a minute more where the token names no end of its own.
-    fn left(&self) -> Duration {
+    /// When it is over, since the Unix epoch; `None` where the token names no end of its own.
+    fn known_end(&self) -> Option<Duration> {
         let now = Duration::from_millis(self.clock.unix_ms());
-        if !self.caller.has_end() {
-            return ASK_AGAIN;
-        }
         let expiry = Duration::from_secs(self.caller.expires_at);
         let end = expiry + self.grace;
         // A token that came in by the verifier's mercy alone gets its answer by the same.
         let end = if now < expiry { end } else { end.max(Duration::from_millis(self.caller.dies_at_ms())) };
-        end.saturating_sub(now)
+        self.caller.has_end().then_some(end)
+    }
+
+    fn left_until(&self, end: Option<Duration>) -> Duration {
+        let now = Duration::from_millis(self.clock.unix_ms());
+        end.map_or(ASK_AGAIN, |end| end.saturating_sub(now))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::signing::SigningKeys;
 
 const NOW: u64 = 1_800_000_000;
 const ISSUER: &str = "https://idp.example.com";
-const GRACE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Answers as it was told, one after the other; then that nothing is known.
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Scene {
 #[tokio::test]
 async fn a_stream_ends_with_its_token_and_the_grace() {
     let scene = Scene::new(20, vec![]).await;
-    assert!(!scene.is_over_after(49).await);
+    assert!(!scene.is_over_after(24).await);
     assert!(scene.is_over_after(1).await);
     assert_eq!(scene.looks(), 0, "nobody had to be asked");
 }
