@@ -34,8 +34,10 @@ async fn list(State(revocations): State<Shared>) -> impl IntoResponse {
 }
 
 async fn add(State(revocations): State<Shared>, body: Result<Json<Revocation>, JsonRejection>) -> Response {
-    match read(body).and_then(|one| revocations.add(Source::Api, &one).map_err(|error| explained(&error))) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+    let added =
+        read(body).and_then(|one| revocations.add(Source::Api, &one).map_err(|error| explained(&error)));
+    match added {
+        Ok(()) => kept(&revocations, StatusCode::NO_CONTENT.into_response()).await,
         Err(answer) => *answer,
     }
 }
@@ -44,11 +46,24 @@ async fn remove(
     State(revocations): State<Shared>,
     body: Result<Json<Revocation>, JsonRejection>,
 ) -> Response {
-    match read(body).and_then(|one| revocations.remove(Source::Api, &one).map_err(|error| explained(&error)))
-    {
-        Ok(true) => StatusCode::NO_CONTENT.into_response(),
-        Ok(false) => *wrong(StatusCode::NOT_FOUND, "there is no such revocation from this API"),
+    let removed =
+        read(body).and_then(|one| revocations.remove(Source::Api, &one).map_err(|error| explained(&error)));
+    match removed {
+        Ok(true) => kept(&revocations, StatusCode::NO_CONTENT.into_response()).await,
+        Ok(false) => {
+            // Who sends again what could not be written is not to take 404 for an end of the trouble.
+            let answer = wrong(StatusCode::NOT_FOUND, "there is no such revocation from this API");
+            kept(&revocations, *answer).await
+        }
         Err(answer) => *answer,
+    }
+}
+
+/// The answer once what was said outlives this process.
+async fn kept(revocations: &Shared, answer: Response) -> Response {
+    match revocations.keep().await {
+        Ok(()) => answer,
+        Err(error) => *wrong(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}; send it again")),
     }
 }
 

@@ -164,6 +164,7 @@ pub fn document_answer(document: &impl Serialize) -> Response<Body> {
     answer
 }
 
-fn retry_after(answer: &mut Response<Body>, after: Duration) {
+/// When to come back, in `Retry-After`.
+pub(crate) fn retry_after(answer: &mut Response<Body>, after: Duration) {
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
 }

@@ -1,13 +1,16 @@
 //! Where issuers tell of sessions that have ended: OpenID Connect back-channel logout, and security events pushed as
 //! RFC 8935 says.
 
+use std::time::Duration;
+
+use bearward_guard::revocation::RevocationError;
 use bearward_guard::security_event::{EventError, Kind, Receiver};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 
-use crate::answer::document_answer;
+use crate::answer::{document_answer, retry_after};
 use crate::body::{self, Body};
 
 /// Where logout tokens are taken.
@@ -17,6 +20,8 @@ pub const EVENTS_PATH: &str = "/auth/security-events";
 
 /// Longest body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
+/// When an issuer may try again what could not be done at the moment.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Which kind of event a path takes; `None`: none.
 pub fn kind_of(path: &str) -> Option<Kind> {
@@ -86,20 +91,29 @@ fn accepted(kind: Kind) -> Response<Body> {
 }
 
 /// RFC 8935 §2.3, which the other kind can be answered with as well. Which check failed stays here.
+///
+/// A 400 says that the event is wrong, and no issuer sends it again; what is our own trouble is a 503.
 fn answer_for(error: &EventError) -> Response<Body> {
     match error {
-        EventError::Token(reason) if reason.as_str() == "keys_unavailable" => refused(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "the token cannot be verified at the moment",
-        ),
-        EventError::Token(_) => {
+        EventError::Token(reason) if reason.as_str() == "keys_unavailable" => {
+            later("the token cannot be verified at the moment")
+        }
+        EventError::Revocation(RevocationError::Full) => later("there is no room for it at the moment"),
+        EventError::NotKept(_) => later("it counts here, and could not be written down: send it again"),
+        EventError::Token(_) | EventError::ForeignSubject => {
             refused(StatusCode::BAD_REQUEST, "invalid_request", "the token is not accepted")
         }
-        EventError::Nobody | EventError::Revocation(_) => {
+        EventError::Nobody
+        | EventError::Revocation(RevocationError::Unclear | RevocationError::Issuer(_)) => {
             refused(StatusCode::BAD_REQUEST, "invalid_request", "the event names nothing that could end here")
         }
     }
+}
+
+fn later(description: &str) -> Response<Body> {
+    let mut answer = refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable", description);
+    retry_after(&mut answer, AGAIN_AFTER);
+    answer
 }
 
 fn refused(status: StatusCode, error: &str, description: &str) -> Response<Body> {
@@ -107,4 +121,31 @@ fn refused(status: StatusCode, error: &str, description: &str) -> Response<Body>
     *answer.status_mut() = status;
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use bearward_guard::revocation::NotKept;
+    use bearward_observe::Rejection;
+    use http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_told_to_come_back_when_the_trouble_is_ours_and_only_then() {
+        for (error, is_ours) in [
+            (EventError::Token(Rejection::Signature), false),
+            (EventError::Token(Rejection::KeysUnavailable), true),
+            (EventError::Nobody, false),
+            (EventError::ForeignSubject, false),
+            (EventError::Revocation(RevocationError::Full), true),
+            (EventError::Revocation(RevocationError::Unclear), false),
+            (EventError::NotKept(NotKept("disk full".into())), true),
+        ] {
+            let answer = answer_for(&error);
+            let expected = if is_ours { (503, Some("60")) } else { (400, None) };
+            let after = answer.headers().get(RETRY_AFTER).map(|after| after.to_str().unwrap());
+            assert_eq!((answer.status().as_u16(), after), expected, "{error}");
+        }
+    }
 }

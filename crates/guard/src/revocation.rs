@@ -2,66 +2,41 @@
 //!
 //! Looked at with every request, after the verification cache, so that a revocation counts from the next request on
 //! (HARD 23); whoever holds an open stream follows [`Revocations::follow`].
+//!
+//! ```text
+//! admin API ─┬─► add ──► table ─► is_revoked
+//! receivers ─┘    └────► keep ──► journal, for the next process
+//! watched file ► replace ► table
+//! ```
+
+mod entry;
+mod journal;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
-use bearward_token::{Clock, Issuer, Principal};
-use serde::{Deserialize, Serialize};
+use bearward_token::{Clock, Principal};
 use tokio::sync::watch;
 
+use entry::{Entry, Key, What};
+pub use entry::{Revocation, Source};
+use journal::Keeping;
+pub use journal::{Change, Journal, NotKept, Told};
+
 /// Most revocations that are kept. None is ever forgotten to make room: that would bring a token back.
-pub const MOST: usize = 100_000;
-/// Kept so long when nobody says otherwise: no access token should live longer.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// Kept at most so long.
-const KEPT_AT_MOST: Duration = Duration::from_secs(90 * 24 * 3600);
-
-/// One revocation, as it is written in files and sent to the admin API. Exactly one of `jti`, `sid` and `sub`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Revocation {
-    /// Of this issuer's tokens; left out: of any issuer's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// The token with this id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jti: Option<String>,
-    /// All tokens of this login session.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sid: Option<String>,
-    /// All tokens of this subject that were issued before [`Revocation::issued_before`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sub: Option<String>,
-    /// With `sub`: seconds since the Unix epoch; left out: now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub issued_before: Option<u64>,
-    /// Until when it must be remembered, in seconds since the Unix epoch; left out: for a day.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
-}
-
-/// Where a revocation comes from. What one source says is replaced by that source alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The admin API.
-    Api,
-    /// A watched file.
-    File,
-    /// OpenID Connect back-channel logout.
-    Logout,
-    /// A security event (RFC 8417).
-    SecurityEvent,
-}
+///
+/// One takes about 270 bytes: 64 in the table, which may be half empty, and the texts of an issuer and of a subject of 36
+/// characters. All take about 70 MB.
+pub const MOST: usize = 250_000;
 
 /// Why a revocation cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationError {
     /// It names nothing, or several things.
-    #[error("a revocation names exactly one of `jti`, `sid` and `sub`, and `issuedBefore` only with `sub`")]
+    #[error(
+        "a revocation names exactly one of `jti`, `sid` and `sub`, and `issuedBefore` and `withoutSid` only with `sub`"
+    )]
     Unclear,
     /// The issuer is no issuer.
     #[error("`issuer` is not an issuer: {0}")]
@@ -79,33 +54,21 @@ pub struct Revocations {
     /// Most requests find none, and take no lock to see it.
     count: AtomicUsize,
     changes: watch::Sender<u64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    source: Source,
-    issuer: Option<Issuer>,
-    what: What,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum What {
-    Token(Arc<str>),
-    Session(Arc<str>),
-    Subject(Arc<str>),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// For subjects, in seconds since the Unix epoch.
-    issued_before: u64,
-    until: u64,
+    keeping: Option<Keeping>,
 }
 
 impl Revocations {
-    /// None yet.
+    /// None yet, and none that outlives the process.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, entries: RwLock::default(), count: AtomicUsize::new(0), changes: watch::channel(0).0 }
+        let (entries, changes) = (RwLock::default(), watch::channel(0).0);
+        Self { clock, entries, count: AtomicUsize::new(0), changes, keeping: None }
+    }
+
+    /// Hands every change from now on to a journal that holds [`Revocations::lasting`] already. With a `failure`, why it
+    /// does not, everything is written with the next [`Revocations::keep`].
+    #[must_use]
+    pub fn kept_by(self, journal: Box<dyn Journal>, failure: Option<String>) -> Self {
+        Self { keeping: Some(Keeping::by(journal, failure)), ..self }
     }
 
     /// Whether a caller's token was revoked.
@@ -115,44 +78,46 @@ impl Revocations {
         }
         let now = self.clock.unix_seconds();
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let names = [
-            caller.token_id.clone().map(What::Token),
-            caller.session_id.clone().map(What::Session),
-            Some(What::Subject(caller.subject.clone())),
-        ];
         let issuers = [Some(caller.issuer.clone()), None];
-        names.into_iter().flatten().any(|what| {
+        What::all_of(caller).any(|what| {
             issuers.iter().any(|issuer| {
                 Source::ALL.iter().any(|source| {
                     let key = Key { source: *source, issuer: issuer.clone(), what: what.clone() };
                     entries
                         .get(&key)
-                        .is_some_and(|entry| now < entry.until && entry.covers(&key.what, caller))
+                        .is_some_and(|entry| entry.counts(now) && entry.covers(&key.what, caller))
                 })
             })
         })
     }
 
-    /// Adds one.
+    /// Adds one. It counts at once; [`Revocations::keep`] makes it outlive the process.
     ///
     /// # Errors
     /// As [`RevocationError`] says.
     pub fn add(&self, source: Source, revocation: &Revocation) -> Result<(), RevocationError> {
+        self.add_all(source, std::slice::from_ref(revocation))
+    }
+
+    /// Adds several: all of them, or with an error none.
+    ///
+    /// # Errors
+    /// The first that cannot be taken, as [`RevocationError`] says.
+    pub fn add_all(&self, source: Source, all: &[Revocation]) -> Result<(), RevocationError> {
         let now = self.clock.unix_seconds();
-        let (key, entry) = revocation.read(source, now)?;
+        let new = all.iter().map(|one| one.read(source, now)).collect::<Result<Vec<_>, _>>()?;
+        self.insert(new, now)
+    }
+
+    fn insert(&self, new: Vec<(Key, Entry)>, now: u64) -> Result<(), RevocationError> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MOST && !entries.contains_key(&key) {
-            entries.retain(|_, entry| now < entry.until);
-            if entries.len() >= MOST {
-                return Err(RevocationError::Full);
-            }
+        make_room(&mut entries, &new, now)?;
+        for (key, entry) in new {
+            let entry = entry.and(entries.get(&key));
+            let source = key.source;
+            self.will_keep(source, || Change::Add(Told { source, revocation: key.write(entry) }));
+            entries.insert(key, entry);
         }
-        let known = entries.get(&key).copied();
-        // A later word about the same subject takes nothing back.
-        let issued_before =
-            known.map_or(entry.issued_before, |known| known.issued_before.max(entry.issued_before));
-        let until = known.map_or(entry.until, |known| known.until.max(entry.until));
-        entries.insert(key, Entry { issued_before, until });
         self.changed(&entries);
         Ok(())
     }
@@ -166,8 +131,12 @@ impl Revocations {
         let read = |(at, one): (usize, &Revocation)| one.read(source, now).map_err(|error| (at, error));
         let new = all.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let others = entries.iter().filter(|(key, entry)| key.source != source && now < entry.until);
-        let kept: HashMap<_, _> = others.map(|(key, entry)| (key.clone(), *entry)).chain(new).collect();
+        let others = entries.iter().filter(|(key, entry)| key.source != source && entry.counts(now));
+        let mut kept: HashMap<_, _> = others.map(|(key, entry)| (key.clone(), *entry)).collect();
+        for (key, entry) in new {
+            let entry = entry.and(kept.get(&key));
+            kept.insert(key, entry);
+        }
         if kept.len() > MOST {
             return Err((all.len(), RevocationError::Full));
         }
@@ -176,28 +145,86 @@ impl Revocations {
         Ok(())
     }
 
-    /// Takes one back; `false` when there was none like it from this source.
+    /// Takes one back; `false` when there was none like it from this source. [`Revocations::keep`] makes that outlive
+    /// the process.
     ///
     /// # Errors
     /// As [`RevocationError`] says.
     pub fn remove(&self, source: Source, revocation: &Revocation) -> Result<bool, RevocationError> {
         let (key, _) = revocation.read(source, self.clock.unix_seconds())?;
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let was_there = entries.remove(&key).is_some();
+        let Some(entry) = entries.remove(&key) else { return Ok(false) };
+        self.will_keep(source, || Change::Remove(Told { source, revocation: key.write(entry) }));
         self.changed(&entries);
-        Ok(was_there)
+        Ok(true)
+    }
+
+    /// Does again what a journal says was done.
+    ///
+    /// # Errors
+    /// As [`RevocationError`] says.
+    pub fn repeat(&self, change: &Change) -> Result<(), RevocationError> {
+        let now = self.clock.unix_seconds();
+        match change {
+            Change::Add(told) => self.insert(vec![told.revocation.recall(told.source, now)?], now),
+            Change::Remove(told) => self.remove(told.source, &told.revocation).map(drop),
+        }
+    }
+
+    /// Returns when every change so far is in the journal. Without one there is nothing to do.
+    ///
+    /// # Errors
+    /// When it cannot be written. The changes count all the same, and are written when it can be again.
+    pub async fn keep(self: &Arc<Self>) -> Result<(), NotKept> {
+        let Some(keeping) = &self.keeping else { return Ok(()) };
+        let mut writer = keeping.writer.clone().lock_owned().await;
+        if keeping.is_done(&writer) {
+            return Ok(());
+        }
+        let this = self.clone();
+        // The writer goes with it: who waits for the answer may go away, the writing goes on to its end.
+        let writing = tokio::task::spawn_blocking(move || match &this.keeping {
+            Some(keeping) => keeping.write(&mut writer, || this.lasting()),
+            None => Ok(()),
+        });
+        writing.await.unwrap_or_else(|_| Err(NotKept("writing it broke off".into())))
+    }
+
+    /// Why the journal does not hold everything that counts; `None`: it does, or there is none.
+    pub fn not_kept(&self) -> Option<String> {
+        self.keeping.as_ref().and_then(Keeping::failure)
     }
 
     /// All that still count.
     pub fn list(&self) -> Vec<(Source, Revocation)> {
         let now = self.clock.unix_seconds();
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().filter(|(_, entry)| now < entry.until).map(|(key, entry)| key.write(*entry)).collect()
+        let counting = entries.iter().filter(|(_, entry)| entry.counts(now));
+        counting.map(|(key, entry)| (key.source, key.write(*entry))).collect()
+    }
+
+    /// All that a journal must hold, copied so that nobody waits for the disk.
+    pub fn lasting(&self) -> impl Iterator<Item = Change> + use<> {
+        let now = self.clock.unix_seconds();
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let lasting = entries.iter().filter(|(key, entry)| key.source != Source::File && entry.counts(now));
+        let lasting: Vec<_> = lasting.map(|(key, entry)| (key.clone(), *entry)).collect();
+        lasting
+            .into_iter()
+            .map(|(key, entry)| Change::Add(Told { source: key.source, revocation: key.write(entry) }))
     }
 
     /// Changes whenever a revocation is added or taken back.
     pub fn follow(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Called while the table is locked, so that the journal tells it in the order in which it happened. A file's own
+    /// word stands in that file.
+    fn will_keep(&self, source: Source, change: impl FnOnce() -> Change) {
+        if let Some(keeping) = self.keeping.as_ref().filter(|_| source != Source::File) {
+            keeping.wait([change()]);
+        }
     }
 
     fn changed(&self, entries: &HashMap<Key, Entry>) {
@@ -206,47 +233,20 @@ impl Revocations {
     }
 }
 
-impl Source {
-    const ALL: [Self; 4] = [Self::Api, Self::File, Self::Logout, Self::SecurityEvent];
-}
-
-impl Entry {
-    fn covers(&self, what: &What, caller: &Principal) -> bool {
-        // A token that does not say when it was issued cannot show that it is newer.
-        !matches!(what, What::Subject(_))
-            || caller.issued_at.is_none_or(|issued_at| issued_at < self.issued_before)
+/// A new one finds room, or none does.
+fn make_room(
+    entries: &mut HashMap<Key, Entry>,
+    new: &[(Key, Entry)],
+    now: u64,
+) -> Result<(), RevocationError> {
+    let has_room = |entries: &HashMap<Key, Entry>| {
+        // Two that are the same are counted twice, which refuses too early by one.
+        entries.len() + new.iter().filter(|(key, _)| !entries.contains_key(key)).count() <= MOST
+    };
+    if !has_room(entries) {
+        entries.retain(|_, entry| entry.counts(now));
     }
-}
-
-impl Revocation {
-    fn read(&self, source: Source, now: u64) -> Result<(Key, Entry), RevocationError> {
-        let what = match (&self.jti, &self.sid, &self.sub, self.issued_before) {
-            (Some(jti), None, None, None) => What::Token(jti.as_str().into()),
-            (None, Some(sid), None, None) => What::Session(sid.as_str().into()),
-            (None, None, Some(sub), _) => What::Subject(sub.as_str().into()),
-            _ => return Err(RevocationError::Unclear),
-        };
-        let issuer = self.issuer.as_ref().map(|issuer| issuer.parse::<Issuer>());
-        let issuer = issuer.transpose().map_err(|error| RevocationError::Issuer(error.to_string()))?;
-        let until = self.until.unwrap_or(now + KEPT.as_secs()).min(now + KEPT_AT_MOST.as_secs());
-        // A token issued within the very second may be the newer one; the older is the safer guess.
-        let issued_before = self.issued_before.unwrap_or(now + 1);
-        Ok((Key { source, issuer, what }, Entry { issued_before, until }))
-    }
-}
-
-impl Key {
-    fn write(&self, entry: Entry) -> (Source, Revocation) {
-        let text = |name: &Arc<str>| Some(name.to_string());
-        let (jti, sid, sub) = match &self.what {
-            What::Token(jti) => (text(jti), None, None),
-            What::Session(sid) => (None, text(sid), None),
-            What::Subject(sub) => (None, None, text(sub)),
-        };
-        let issued_before = sub.as_ref().map(|_| entry.issued_before);
-        let issuer = self.issuer.as_ref().map(|issuer| issuer.as_str().to_owned());
-        (self.source, Revocation { issuer, jti, sid, sub, issued_before, until: Some(entry.until) })
-    }
+    if has_room(entries) { Ok(()) } else { Err(RevocationError::Full) }
 }
 
 #[cfg(test)]

@@ -62,19 +62,19 @@ impl Scene {
         self.receiver.take(kind, &token.build()).await
     }
 
-    fn is_revoked(&self, session: &str, issued_at: u64) -> bool {
+    fn is_revoked(&self, session: impl Into<Option<&'static str>>, issued_at: u64) -> bool {
         let mut caller: Principal = crate::claims::tests::principal();
-        caller.session_id = Some(session.into());
+        caller.session_id = session.into().map(Into::into);
         caller.issued_at = Some(issued_at);
         self.revocations.is_revoked(&caller)
     }
 }
 
 #[tokio::test]
-async fn a_logout_token_ends_its_session_alone_and_without_one_everything_of_its_subject_so_far() {
+async fn a_logout_token_ends_its_session_and_without_one_everything_of_its_subject_so_far() {
     let scene = Scene::new().await;
-    scene.take(Kind::Logout, &scene.logout().claim("sub", "alice")).await.unwrap();
-    assert!(scene.is_revoked("s", NOW) && !scene.is_revoked("other", NOW));
+    scene.take(Kind::Logout, &scene.logout()).await.unwrap();
+    assert!(scene.is_revoked("s", NOW) && !scene.is_revoked("other", NOW) && !scene.is_revoked(None, NOW));
 
     let scene = Scene::new().await;
     scene.take(Kind::Logout, &scene.logout().without("sid").claim("sub", "alice")).await.unwrap();
@@ -82,20 +82,90 @@ async fn a_logout_token_ends_its_session_alone_and_without_one_everything_of_its
 }
 
 #[tokio::test]
+async fn a_logout_of_a_session_and_its_subject_ends_the_tokens_that_carry_no_session_as_well() {
+    let scene = Scene::new().await;
+    scene.take(Kind::Logout, &scene.logout().claim("sub", "alice")).await.unwrap();
+    for (session, issued_at, is_revoked) in
+        [(Some("s"), NOW, true), (Some("other"), NOW, false), (None, NOW, true), (None, NOW + 1, false)]
+    {
+        assert_eq!(scene.is_revoked(session, issued_at), is_revoked, "{session:?} {issued_at}");
+    }
+    let scene = Scene::new().await;
+    scene.take(Kind::Logout, &scene.logout().claim("sub", "bob")).await.unwrap();
+    assert!(!scene.is_revoked(None, NOW), "another's");
+}
+
+#[tokio::test]
+async fn what_an_event_ended_stays_ended_for_thirty_days() {
+    let scene = Scene::new().await;
+    scene.take(Kind::Logout, &scene.logout()).await.unwrap();
+    scene.take(Kind::SecurityEvent, &scene.event()).await.unwrap();
+    let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+    scene.clock.advance(days(29));
+    assert!(scene.is_revoked("s", NOW) && scene.is_revoked("other", NOW));
+    scene.clock.advance(days(1));
+    assert!(!scene.is_revoked("s", NOW) && !scene.is_revoked("other", NOW));
+}
+
+#[tokio::test]
 async fn a_security_event_ends_what_its_subject_names_in_every_form() {
     let user = json!({"format": "iss_sub", "iss": ISSUER, "sub": "alice"});
     let session = json!({"format": "opaque", "id": "s"});
     let complex = json!({"format": "complex", "user": user, "session": session});
-    for (subject, revokes_other_sessions) in [(user, true), (session, false), (complex, false)] {
+    for (subject, other_sessions, no_session) in
+        [(user, true, true), (session, false, false), (complex, false, true)]
+    {
         let scene = Scene::new().await;
         scene.take(Kind::SecurityEvent, &scene.event().claim("sub_id", subject.clone())).await.unwrap();
         assert!(scene.is_revoked("s", NOW), "{subject}");
-        assert_eq!(scene.is_revoked("other", NOW), revokes_other_sessions, "{subject}");
+        assert_eq!(scene.is_revoked("other", NOW), other_sessions, "{subject}");
+        assert_eq!(scene.is_revoked(None, NOW), no_session, "{subject}");
     }
     let scene = Scene::new().await;
     let older = json!({SESSION_REVOKED: {"subject": {"format": "iss_sub", "iss": ISSUER, "sub": "alice"}}});
     scene.take(Kind::SecurityEvent, &scene.event().without("sub_id").claim("events", older)).await.unwrap();
     assert!(scene.is_revoked("s", NOW));
+}
+
+#[tokio::test]
+async fn an_event_about_another_issuers_subject_is_refused_wherever_that_is_named() {
+    let foreign = json!({"format": "iss_sub", "iss": "https://other.example", "sub": "alice"});
+    let own = json!({"format": "iss_sub", "iss": ISSUER, "sub": "alice"});
+    let scene = Scene::new().await;
+    for (case, sub_id, subject) in [
+        ("plain", Some(foreign.clone()), None),
+        ("user of several", Some(json!({"format": "complex", "user": foreign})), None),
+        ("tenant of several", Some(json!({"format": "complex", "user": own, "tenant": foreign})), None),
+        ("alias", Some(json!({"format": "aliases", "identifiers": [own, foreign]})), None),
+        ("session", Some(json!({"format": "opaque", "id": "s", "iss": "https://other.example"})), None),
+        ("no text", Some(json!({"format": "iss_sub", "iss": [ISSUER], "sub": "alice"})), None),
+        ("nearly", Some(json!({"format": "iss_sub", "iss": format!("{ISSUER}/"), "sub": "alice"})), None),
+        ("older form", None, Some(foreign.clone())),
+        ("beside its own", Some(own.clone()), Some(foreign.clone())),
+    ] {
+        let event = subject.map_or(json!({}), |subject| json!({"subject": subject}));
+        let token = scene.event().without("sub_id").claim("events", json!({SESSION_REVOKED: event}));
+        let token = sub_id.map_or(token.clone(), |sub_id| token.claim("sub_id", sub_id));
+        assert_eq!(scene.take(Kind::SecurityEvent, &token).await, Err(EventError::ForeignSubject), "{case}");
+    }
+    assert!(scene.revocations.list().is_empty());
+}
+
+#[tokio::test]
+async fn other_events_of_a_stream_are_received_and_change_nothing() {
+    let scene = Scene::new().await;
+    let ssf = "https://schemas.openid.net/secevent/ssf/event-type";
+    let stream = json!({"format": "opaque", "id": "s"});
+    for kind in [&format!("{ssf}/verification"), &format!("{ssf}/stream-updated"), "https://example.com/new"]
+    {
+        let token = scene.event().claim("events", json!({kind: {"state": "x", "status": "paused"}}));
+        let token = token.claim("sub_id", stream.clone());
+        assert_eq!(scene.take(Kind::SecurityEvent, &token).await, Ok(()), "{kind}");
+        let forged = token.with_garbage_signature();
+        let outcome = scene.take(Kind::SecurityEvent, &forged).await;
+        assert_eq!(outcome, Err(EventError::Token(Rejection::Signature)), "{kind}");
+    }
+    assert!(scene.revocations.list().is_empty());
 }
 
 #[tokio::test]
@@ -122,7 +192,9 @@ async fn each_bad_event_is_refused_for_its_own_reason_and_changes_nothing() {
         (logout, good.clone().claim("exp", NOW - 60), Rejection::Expired),
         (event, good.clone(), Rejection::TokenType),
         (event, scene.event().audience("our-client"), Rejection::Audience),
-        (event, scene.event().claim("events", json!({LOGOUT: {}})), Rejection::TokenType),
+        (event, scene.event().claim("events", json!({})), Rejection::TokenType),
+        (event, scene.event().without("events"), Rejection::TokenType),
+        (event, scene.event().claim("nonce", "n"), Rejection::TokenType),
         (logout, scene.event(), Rejection::TokenType),
     ] {
         assert_eq!(scene.take(kind, &token).await, Err(EventError::Token(reason)));
@@ -142,4 +214,22 @@ async fn an_event_that_comes_twice_counts_once() {
     scene.clock.advance(Duration::from_secs(60));
     scene.take(Kind::Logout, &token).await.unwrap();
     assert_eq!(scene.revocations.list(), first);
+}
+
+#[tokio::test]
+async fn an_event_without_room_changes_nothing_and_is_taken_once_there_is_some() {
+    let scene = Scene::new().await;
+    let many = |count: usize, until: u64| -> Vec<_> {
+        let one =
+            |n: usize| Revocation { jti: Some(n.to_string()), until: Some(until), ..Revocation::default() };
+        (0..count).map(one).collect()
+    };
+    let token = scene.logout().claim("sub", "alice");
+    scene.revocations.replace(Source::File, &many(crate::revocation::MOST - 1, NOW + 60)).unwrap();
+    let outcome = scene.take(Kind::Logout, &token).await;
+    assert_eq!(outcome, Err(EventError::Revocation(RevocationError::Full)));
+    assert!(!scene.is_revoked("s", NOW), "half of an event is none");
+    scene.revocations.replace(Source::File, &[]).unwrap();
+    scene.take(Kind::Logout, &token).await.unwrap();
+    assert!(scene.is_revoked("s", NOW));
 }
