@@ -3,9 +3,12 @@
 //! It is looked at every second rather than by notices of the file system, which mounted volumes do not give. A file
 //! that cannot be read changes nothing: what was revoked stays revoked.
 
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bearward_guard::Revocations;
 use bearward_guard::revocation::{MOST, Revocation, Source};
@@ -26,6 +29,9 @@ pub(crate) struct RevocationFile {
 struct Shared {
     path: PathBuf,
     revocations: Arc<Revocations>,
+    clock: Arc<dyn Clock>,
+    /// From when on those lines count that do not say it: since they were first seen.
+    since: Mutex<HashMap<Revocation, u64>>,
     /// Why the file as it is now does not count; `None`: it does.
     failure: Mutex<Option<String>>,
 }
@@ -37,9 +43,10 @@ impl RevocationFile {
     /// Reads the file at once, so that no request comes before its word, and goes on watching it. Must be called within
     /// a tokio runtime.
     pub(crate) fn watch(path: PathBuf, revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
-        let shared = Arc::new(Shared { path, revocations, failure: Mutex::default() });
+        let (since, failure) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { path, revocations, clock, since, failure });
         let seen = shared.look();
-        let task = tokio::spawn(watch(shared.clone(), clock, seen));
+        let task = tokio::spawn(watch(shared.clone(), seen));
         Self { shared, task }
     }
 }
@@ -63,9 +70,9 @@ impl Probe for RevocationFile {
     }
 }
 
-async fn watch(shared: Arc<Shared>, clock: Arc<dyn Clock>, mut seen: Stamp) {
+async fn watch(shared: Arc<Shared>, mut seen: Stamp) {
     loop {
-        clock.sleep(INTERVAL).await;
+        shared.clock.sleep(INTERVAL).await;
         let looking = {
             let shared = shared.clone();
             move || if stamp(&shared.path) == seen { seen } else { shared.look() }
@@ -93,11 +100,10 @@ impl Shared {
     }
 
     fn read(&self) -> Result<(), String> {
-        let length = std::fs::metadata(&self.path).map_err(|error| error.to_string())?.len();
-        if length > MAX_BYTES {
+        let (text, written) = self.text().map_err(|error| error.to_string())?;
+        if text.len() as u64 > MAX_BYTES {
             return Err(format!("it is longer than {MAX_BYTES} bytes"));
         }
-        let text = std::fs::read_to_string(&self.path).map_err(|error| error.to_string())?;
         let mut lines = Vec::new();
         let mut all = Vec::new();
         for (number, line) in text.lines().enumerate() {
@@ -109,10 +115,41 @@ impl Shared {
             all.push(one);
             lines.push(number + 1);
         }
+        let since = self.date(&mut all, written);
         let place = |at: usize| {
             lines.get(at).map_or_else(|| format!("more than {MOST}"), |line| format!("line {line}"))
         };
-        self.revocations.replace(Source::File, &all).map_err(|(at, error)| format!("{}: {error}", place(at)))
+        let replaced = self.revocations.replace(Source::File, &all);
+        replaced.map_err(|(at, error)| format!("{}: {error}", place(at)))?;
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+        Ok(())
+    }
+
+    /// All of it, and when it was last written. Asked after reading, so that it is no earlier than what was read.
+    fn text(&self) -> std::io::Result<(String, u64)> {
+        let mut text = String::new();
+        let mut file = File::open(&self.path)?;
+        file.by_ref().take(MAX_BYTES + 1).read_to_string(&mut text)?;
+        let written = file.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok((text, written.as_secs()))
+    }
+
+    /// Gives every line about a subject its moment. One that does not say it means when the file was written in which it
+    /// was first seen: neither another line nor a restart makes it reach further.
+    fn date(&self, all: &mut [Revocation], written: u64) -> HashMap<Revocation, u64> {
+        // A file from the future would end tokens that are yet to be issued.
+        let written = written.min(self.clock.unix_seconds());
+        let known = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let undated = all.iter_mut().filter(|one| one.sub.is_some() && one.issued_before.is_none());
+        let date = |one: &mut Revocation| {
+            // Its end is not what makes it the same.
+            let line = Revocation { until: None, ..one.clone() };
+            // A token that was issued within the very second may be the older one.
+            let since = known.get(&line).copied().unwrap_or(written + 1);
+            one.issued_before = Some(since);
+            (line, since)
+        };
+        undated.map(date).collect()
     }
 }
 
@@ -137,6 +174,11 @@ mod tests {
 
     fn is_down(because: &str) -> impl Fn(&Condition) -> bool {
         move |condition| matches!(condition, Condition::Down { reason } if reason.contains(because))
+    }
+
+    /// When the only subject's tokens that are revoked must have been issued before.
+    fn since(revocations: &Revocations) -> Option<u64> {
+        revocations.list().into_iter().find_map(|(_, one)| one.issued_before)
     }
 
     fn ids(revocations: &Revocations) -> Vec<String> {
@@ -165,5 +207,66 @@ mod tests {
         std::fs::write(&path, "{\"jti\": \"c\"}\n").unwrap();
         until(&file, &clock, |condition| *condition == Condition::Ready).await;
         assert_eq!(ids(&revocations), ["c"]);
+    }
+    #[tokio::test]
+    async fn a_line_without_an_end_counts_as_long_as_it_stands_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revoked.jsonl");
+        let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+        let revocations = Arc::new(Revocations::new(clock.clone()));
+        std::fs::write(&path, "{\"jti\": \"a\"}\n").unwrap();
+        let file = RevocationFile::watch(path.clone(), revocations.clone(), clock.clone());
+        clock.advance(Duration::from_secs(400 * 24 * 3600));
+        assert_eq!(ids(&revocations), ["a"]);
+        std::fs::write(&path, "").unwrap();
+        for _ in 0..2000 {
+            if ids(&revocations).is_empty() {
+                return;
+            }
+            clock.advance(INTERVAL);
+            // The look itself is a blocking thread's, in real time.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("it does not stand there any more: {:?}", file.condition());
+    }
+
+    #[tokio::test]
+    async fn a_subjects_line_keeps_the_moment_when_it_was_first_seen() {
+        const WRITTEN: u64 = 1_790_000_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revoked.jsonl");
+        let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+        let write = |text: &str, at: u64| {
+            std::fs::write(&path, text).unwrap();
+            let at = UNIX_EPOCH + Duration::from_secs(at);
+            File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
+        };
+        let revocations = Arc::new(Revocations::new(clock.clone()));
+        let file = || RevocationFile::watch(path.clone(), revocations.clone(), clock.clone());
+        write("{\"sub\": \"alice\"}\n", WRITTEN);
+        let first = file();
+        assert_eq!(since(&revocations), Some(WRITTEN + 1), "not when it was read");
+
+        write("{\"jti\": \"a\"}\n{\"until\": 1900000000, \"sub\": \"alice\"}\n", WRITTEN + 100);
+        first.shared.look();
+        assert_eq!((since(&revocations), ids(&revocations).len()), (Some(WRITTEN + 1), 1), "another line");
+        write("nonsense\n", WRITTEN + 150);
+        first.shared.look();
+        write("{\"sub\": \"alice\"}\n", WRITTEN + 200);
+        first.shared.look();
+        assert_eq!(since(&revocations), Some(WRITTEN + 1), "one that could not be read changes nothing");
+
+        write("", WRITTEN + 300);
+        first.shared.look();
+        write("{\"sub\": \"alice\"}\n", WRITTEN + 400);
+        first.shared.look();
+        assert_eq!(since(&revocations), Some(WRITTEN + 401), "a new one, after the old one was gone");
+
+        write("{\"sub\": \"alice\"}\n", WRITTEN + 500);
+        let _restarted = file();
+        assert_eq!(since(&revocations), Some(WRITTEN + 501), "a restart");
+        write("{\"sub\": \"bob\"}\n", 1_900_000_000);
+        first.shared.look();
+        assert_eq!(since(&revocations), Some(1_800_000_001), "a file from the future means now");
     }
 }
