@@ -78,6 +78,14 @@ impl Running {
         if status.success() { Ok(()) } else { Err(self.error("could not be asked to end")) }
     }
 
+    /// Ends it as `kill -9` does, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// Waits until it ends by itself.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ use bearward_token::{Clock, Issuer};
 
 use crate::config::settings::{ClientSettings, KeysFrom, ListenAddress, ProviderSettings, Settings};
 use crate::revocation_file::RevocationFile;
+use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
 use probes::ProviderProbe;
 
@@ -81,6 +82,9 @@ pub enum ComposeError {
         /// Why.
         source: std::io::Error,
     },
+    /// What must outlive the process would not, or nobody knows what did.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Something that the configuration should have refused.
     #[error("{0}")]
     Setting(String),
@@ -100,10 +104,18 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
     };
     let manager = Arc::new(TokenManager::new(around.clock.clone(), around.observer.clone(), around.seed));
     let health = Health::default();
-    let revocations = Arc::new(Revocations::new(around.clock.clone()));
+    let revocations = Revocations::new(around.clock.clone());
+    let revocations = Arc::new(match &settings.revocation.journal {
+        Some(path) => revocation_journal::open(path, revocations)?,
+        None => revocations,
+    });
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let builder = Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders };
-    if let Some(path) = &settings.revocation_file {
+    if let Some(path) = &settings.revocation.journal {
+        let (known, clock) = (builder.revocations.clone(), around.clock.clone());
+        builder.health.register(Arc::new(RevocationJournal::tend(path.clone(), known, clock)));
+    }
+    if let Some(path) = &settings.revocation.file {
         let file = RevocationFile::watch(path.clone(), builder.revocations.clone(), around.clock.clone());
         builder.health.register(Arc::new(file));
     }

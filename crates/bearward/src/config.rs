@@ -22,6 +22,7 @@ mod overrides;
 mod problem;
 mod providers;
 mod reader;
+mod revocation;
 mod rules;
 mod server;
 pub mod settings;

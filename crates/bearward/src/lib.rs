@@ -7,5 +7,6 @@ pub mod compose;
 pub mod config;
 pub mod demo;
 mod revocation_file;
+pub mod revocation_journal;
 pub mod run;
 pub mod sockets;

@@ -266,3 +266,35 @@ fn variables_that_say_too_little_or_too_much_or_nothing_here_are_told() {
         "others use BASE_URL, too"
     );
 }
+
+#[test]
+fn revocations_have_a_file_or_a_journal_or_both_beside_the_configuration() {
+    let with =
+        |revocation: &str| parse("x", &format!("{GOOD}\nrevocation: {revocation}\n"), environment(&[]));
+    for (revocation, file, journal) in [
+        ("{file: a}", Some("a"), None),
+        ("{journal: b}", None, Some("b")),
+        ("{file: a, journal: b}", Some("a"), Some("b")),
+    ] {
+        let settings = with(revocation).unwrap().settings.revocation;
+        assert_eq!((settings.file, settings.journal), (file.map(Into::into), journal.map(Into::into)));
+    }
+    for (revocation, problem) in [
+        ("{}", "names neither `file` nor `journal`"),
+        ("{file: ''}", "`revocation.file` is empty"),
+        ("{file: a, journal: ''}", "`revocation.journal` is empty"),
+        ("{file: a, journal: }", "`revocation.journal` is missing"),
+        ("{file: a, journal: a}", "are the same file"),
+        ("{file: a, jornal: b}", "unknown key `revocation.jornal`"),
+    ] {
+        let errors = with(revocation).unwrap_err();
+        let told: Vec<_> = errors.problems().iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains(problem), "{revocation}: {told:?}");
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bearward.yaml");
+    std::fs::write(&path, format!("{GOOD}\nrevocation: {{file: a, journal: /b}}\n")).unwrap();
+    let settings = load(&path, environment(&[])).unwrap().settings.revocation;
+    assert_eq!((settings.file, settings.journal), (Some(folder.path().join("a")), Some("/b".into())));
+}

@@ -8,7 +8,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::reader::{Problems, Section};
 use super::settings::Settings;
 use super::tree::{Node, Place, place_in, scalars};
-use super::{audit, from_environment, guards, overrides, providers, server, together, tree};
+use super::{audit, from_environment, guards, overrides, providers, revocation, server, together, tree};
 
 /// The process's environment, taken once at start.
 #[derive(Clone, Default)]
@@ -183,11 +183,7 @@ fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings
         root.not_yet(later, what);
     }
     let server = server::read(root, problems);
-    let revocation_file = root.section("revocation").and_then(|revocation| {
-        let file = revocation.required_text("file", "revoked.jsonl").map(|text| PathBuf::from(text.text));
-        revocation.finish();
-        file
-    });
+    let revocation = root.section("revocation").map(|section| revocation::read(&section)).unwrap_or_default();
     let audit = root.section("telemetry").and_then(|telemetry| {
         let audit = audit::read(&telemetry);
         telemetry.finish();
@@ -202,7 +198,7 @@ fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings
         );
     }
     root.finish();
-    Settings { server, guards, providers, revocation_file, audit }
+    Settings { server, guards, providers, revocation, audit }
 }
 
 /// Names that are promised and that this version does not read: whoever sets them must know.

@@ -26,10 +26,19 @@ pub struct Settings {
     pub guards: Vec<GuardSettings>,
     /// Where tokens go.
     pub providers: Vec<ProviderSettings>,
-    /// A watched file of revocations.
-    pub revocation_file: Option<PathBuf>,
+    /// Where revocations are.
+    pub revocation: RevocationSettings,
     /// Where decisions are written down; absent: nowhere.
     pub audit: Option<AuditSettings>,
+}
+
+/// Where revocations are.
+#[derive(Debug, Clone, Default)]
+pub struct RevocationSettings {
+    /// A watched file, which somebody else writes.
+    pub file: Option<PathBuf>,
+    /// Where those are kept that come in otherwise; absent: in memory alone.
+    pub journal: Option<PathBuf>,
 }
 
 /// The audit trail.
@@ -79,7 +88,9 @@ impl Settings {
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
     /// the program may stand anywhere.
     pub(crate) fn with_files_in(mut self, folder: &Path) -> Self {
-        self.revocation_file = self.revocation_file.map(|file| folder.join(file));
+        for path in [&mut self.revocation.file, &mut self.revocation.journal].into_iter().flatten() {
+            *path = folder.join(&path);
+        }
         if let Some(AuditSettings { destination: Destination::File { path, .. }, .. }) = &mut self.audit {
             *path = folder.join(&path);
         }
