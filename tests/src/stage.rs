@@ -129,7 +129,7 @@ guards:
             Environment::new(environment.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let observer = Observer::new();
         let sockets = Sockets { listen, admin, egress: Some(Listener::Tcp(egress)) };
-        let bearward = Background::start(&config, environment, observer.clone(), sockets).unwrap();
+        let bearward = Background::start(&config, environment, observer.clone(), sockets).await.unwrap();
         let stage = Self {
             issuer,
             mcp,

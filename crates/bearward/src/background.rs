@@ -28,7 +28,7 @@ impl Background {
     ///
     /// # Errors
     /// When the configuration is refused or the services cannot be built.
-    pub fn start(
+    pub async fn start(
         config: &str,
         environment: Environment,
         observer: Observer,
@@ -44,7 +44,7 @@ impl Background {
             secrets: Secrets::new(loaded.environment.into_inner()),
             seed: random_seed(),
         };
-        let composition = compose(&loaded.settings, &around).map_err(io::Error::other)?;
+        let composition = compose(&loaded.settings, &around).await.map_err(io::Error::other)?;
         let settings = loaded.settings;
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {

@@ -5,6 +5,7 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod keygen;
+mod loading;
 pub mod logging;
 mod output;
 mod running;

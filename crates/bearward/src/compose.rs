@@ -3,6 +3,8 @@
 mod guards;
 mod issuers;
 mod probes;
+mod providers;
+mod state;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,27 +13,25 @@ use std::sync::Arc;
 use bearward_console::Console;
 use bearward_gateway::browser::BrowserRules;
 use bearward_gateway::headers::Reserved;
-use bearward_gateway::provider::TenantHeaders;
-use bearward_gateway::target::Target;
 use bearward_gateway::upstream::UpstreamClient;
 use bearward_gateway::{Documents, Egress, Forwarder, Provider, Routes};
 use bearward_guard::security_event::{Receiver, Sender};
 use bearward_guard::{Guard, KeySource, Revocations};
 use bearward_issuer::{
-    Credential, CredentialError, CredentialSource, Discovery, Fetch, HttpFetch, KnownMetadata, OauthClient,
-    SharedCredential,
+    Credential, CredentialError, CredentialSource, Discovery, Fetch, FixedCredential, HttpFetch,
+    KnownMetadata, SharedCredential,
 };
 use bearward_observe::audit::Pseudonyms;
 use bearward_observe::{AuditTrail, Health, Observer};
 use bearward_secrets::{SecretError, SecretRef, Secrets};
-use bearward_supply::{ClientCredentials, TenantSigner, TokenManager};
-use bearward_token::{Clock, Issuer};
+use bearward_store::{StoreError, Stores};
+use bearward_supply::TokenManager;
+use bearward_token::{ClientSecret, Clock, Issuer};
 
-use crate::config::settings::{ClientSettings, KeysFrom, ListenAddress, ProviderSettings, Settings};
+use crate::config::settings::{KeysFrom, ListenAddress, Settings};
 use crate::revocation_file::RevocationFile;
 use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
-use probes::ProviderProbe;
 
 /// Everything that runs, ready to serve.
 pub struct Composition {
@@ -85,6 +85,9 @@ pub enum ComposeError {
     /// What must outlive the process would not, or nobody knows what did.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What must outlive the process cannot be kept.
+    #[error("the state cannot be kept: {0}")]
+    State(#[from] StoreError),
     /// Something that the configuration should have refused.
     #[error("{0}")]
     Setting(String),
@@ -94,7 +97,7 @@ pub enum ComposeError {
 ///
 /// # Errors
 /// As [`ComposeError`] says. An authorization server that is down is no error (HARD 18).
-pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition, ComposeError> {
+pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition, ComposeError> {
     let tls = |error: &dyn std::fmt::Display| ComposeError::Tls(error.to_string());
     let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new().map_err(|error| tls(&error))?);
     let forwarder = Forwarder {
@@ -109,8 +112,10 @@ pub fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition
         Some(path) => revocation_journal::open(path, revocations)?,
         None => revocations,
     });
+    let stores = state::open(settings, around).await?;
     let (keys, senders) = (RefCell::default(), RefCell::default());
-    let builder = Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders };
+    let builder =
+        Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
     if let Some(path) = &settings.revocation.journal {
         let (known, clock) = (builder.revocations.clone(), around.clock.clone());
         builder.health.register(Arc::new(RevocationJournal::tend(path.clone(), known, clock)));
@@ -158,43 +163,11 @@ struct Builder<'a> {
     revocations: Arc<Revocations>,
     /// Issuers that tell of sessions that have ended.
     senders: RefCell<Vec<Sender>>,
+    /// Where tokens are kept.
+    stores: Stores,
 }
 
 impl Builder<'_> {
-    fn provider(&self, provider: &ProviderSettings) -> Result<Arc<Provider>, ComposeError> {
-        let grant = ClientCredentials {
-            metadata: self.metadata(&provider.authority),
-            token_endpoint: provider.token_endpoint.clone(),
-            client: self.client(&provider.client),
-            audience: provider.audience.clone(),
-            resource: provider.resource.clone(),
-            scopes: provider.scopes.clone(),
-            extra: provider.extra.clone(),
-        };
-        let tokens = self.manager.handle(&provider.name, &grant.key(), Arc::new(grant));
-        tokens.prefetch();
-        self.health.register(Arc::new(ProviderProbe {
-            handle: tokens.clone(),
-            observer: self.around.observer.clone(),
-        }));
-        let target =
-            Target::new(provider.url.as_str()).map_err(|error| ComposeError::Setting(error.to_string()))?;
-        let tenant = provider.tenant_headers.as_ref().map(|tenant| {
-            let what = || format!("tenantHeaders of provider {}", provider.name);
-            let secret = self.around.secrets.read(&tenant.secret);
-            let secret = secret.map_err(|source| ComposeError::Secret { what: what(), source })?;
-            let signer = TenantSigner::new(&tenant.prefix, &secret);
-            let signer = signer.map_err(|error| ComposeError::Setting(error.to_string()))?;
-            Ok::<_, ComposeError>(TenantHeaders { signer, tenant: tenant.tenant.clone() })
-        });
-        Ok(Arc::new(Provider {
-            name: provider.name.as_str().into(),
-            target,
-            tokens,
-            tenant: tenant.transpose()?,
-        }))
-    }
-
     fn audit(&self) -> Result<Option<AuditTrail>, ComposeError> {
         let Some(audit) = &self.settings.audit else { return Ok(None) };
         let pseudonyms = match &audit.hidden {
@@ -211,12 +184,6 @@ impl Builder<'_> {
             trail.map_err(|source| ComposeError::Audit { place: audit.destination.to_string(), source })?;
         self.health.register(Arc::new(trail.clone()));
         Ok(Some(trail))
-    }
-
-    fn client(&self, client: &ClientSettings) -> OauthClient {
-        let (fetch, clock) = (self.fetch.clone(), self.around.clock.clone());
-        OauthClient::new(&client.id, client.auth, self.secret(&client.credential), fetch, clock)
-            .asserting_to(client.assertion_audience.clone())
     }
 
     fn secret(&self, reference: &SecretRef) -> SharedCredential {
@@ -243,6 +210,11 @@ impl Builder<'_> {
         let tenant = self.settings.providers.iter().filter_map(|provider| provider.tenant_headers.as_ref());
         Reserved::new(tenant.map(|tenant| tenant.prefix.as_str()))
     }
+}
+
+/// Of a client that has none.
+fn no_secret() -> SharedCredential {
+    Arc::new(FixedCredential(ClientSecret::new("")))
 }
 
 /// A client's secret, read anew for every request: a file that changes is used at once.

@@ -56,7 +56,7 @@ pub async fn run(
         }
         () = stop => {}
     }
-    composition.manager.shut_down();
+    composition.manager.shut_down().await;
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -32,7 +32,10 @@ fn the_example_is_a_configuration_that_can_be_used_as_it_is() {
     let loaded = load(path.as_ref(), environment(&[])).unwrap();
     assert_eq!(loaded.warnings.len(), 0);
     assert_eq!(loaded.settings.guards[0].resource.as_str(), "https://mcp.example.com/mcp");
-    assert_eq!(loaded.settings.providers[0].authority.as_str(), "https://tenant.us.auth0.com/");
+    assert_eq!(
+        loaded.settings.providers[0].request().unwrap().authority.as_str(),
+        "https://tenant.us.auth0.com/"
+    );
 }
 
 #[test]

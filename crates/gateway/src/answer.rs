@@ -14,6 +14,7 @@ use bearward_guard::agreement::DISAGREEMENT_CODE;
 use bearward_guard::limits::whole_seconds;
 use bearward_guard::message::MessageError;
 use bearward_guard::{Guard, Refusal};
+use bearward_supply::{Acting, Failure};
 
 use crate::body::{self, Body, CollectError};
 use crate::forward::ForwardError;
@@ -26,6 +27,8 @@ const SERVER_ERROR: i64 = -32000;
 const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
 
+const NOT_FOR_CALLER: &str =
+    "The authorization server gives this gateway no token to act for this caller at the server behind";
 const NO_CREDENTIAL: &str = "This gateway could not get its own credential for the server behind";
 
 /// What an answer needs to know of the request it answers.
@@ -145,6 +148,11 @@ impl Asked {
             ForwardError::Attach(AttachError::Expired { .. }) => {
                 self.error(StatusCode::BAD_GATEWAY, NO_CREDENTIAL)
             }
+            ForwardError::Attach(AttachError::NoToken { acting: Acting::Own, source, .. })
+                if is_about_the_caller(&source.failure) =>
+            {
+                self.error(StatusCode::FORBIDDEN, NOT_FOR_CALLER)
+            }
             ForwardError::Attach(AttachError::NoToken { source, .. }) => {
                 let mut answer = self.error(StatusCode::BAD_GATEWAY, NO_CREDENTIAL);
                 if let Some(after) = source.retry_after {
@@ -153,6 +161,16 @@ impl Asked {
                 answer
             }
         }
+    }
+}
+
+/// Whether somebody else could have had a token: not when it is our own credential that is refused.
+fn is_about_the_caller(failure: &Failure) -> bool {
+    const ABOUT_THE_CALLER: [&str; 4] = ["access_denied", "invalid_grant", "invalid_scope", "invalid_target"];
+    match failure {
+        Failure::Refused { code, .. } => ABOUT_THE_CALLER.contains(&code.as_str()),
+        Failure::NotForCaller { .. } => true,
+        _ => false,
     }
 }
 

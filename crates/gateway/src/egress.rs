@@ -71,7 +71,11 @@ impl Egress {
             Ok(outgoing) => outgoing,
             Err(error) => return asked.bad_body(error),
         };
-        match self.forwarder.forward(outgoing, Some(provider), None).await {
+        let forwarded = match provider.credential(None, &*self.forwarder.clock) {
+            Ok(credential) => self.forwarder.forward(outgoing, Some(&credential), None).await,
+            Err(error) => Err(error.into()),
+        };
+        match forwarded {
             Ok(answer) => {
                 let (mut head, incoming) = answer.into_parts();
                 headers::clean_response(&mut head.headers);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::{Event, Observer};
-use bearward_supply::{Supplied, Wanted};
+use bearward_supply::Supplied;
 use bearward_token::{Clock, Principal};
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use crate::body::{self, Body};
-use crate::provider::{AttachError, Provider};
+use crate::provider::{AttachError, Credential};
 use crate::upstream::{ANSWER_TIMEOUT, UPLOAD_TIMEOUT, UpstreamClient, UpstreamError};
 
 /// Session expired, as some frameworks answer instead of 401.
@@ -85,10 +85,10 @@ impl Forwarder {
     pub async fn forward(
         &self,
         outgoing: Outgoing,
-        provider: Option<&Provider>,
+        credential: Option<&Credential<'_>>,
         caller: Option<&Principal>,
     ) -> Result<Response<Incoming>, ForwardError> {
-        let Some(provider) = provider else {
+        let Some(credential) = credential else {
             let origin = origin(&outgoing.uri);
             let limit = outgoing.limit();
             let is_callers_own = outgoing.is_see_through;
@@ -98,36 +98,35 @@ impl Forwarder {
             }
             return refuse_challenge(answer, None, origin);
         };
-        let token =
-            provider.tokens.ensure_access(&Wanted::default()).await.map_err(|why| provider.no_token(why))?;
+        let token = credential.token().await?;
         let (again, origin) = (outgoing.copy(), origin(&outgoing.uri));
-        let answer = self.send(outgoing, provider, &token, caller).await?;
+        let answer = self.send(outgoing, credential, &token, caller).await?;
         if !is_about_our_token(answer.status()) {
-            return refuse_challenge(answer, Some(provider), origin);
+            return refuse_challenge(answer, Some(credential), origin);
         }
-        let answer = match self.retry(again, provider, &token, caller).await? {
+        let answer = match self.retry(again, credential, &token, caller).await? {
             Some(second) => second,
             None => answer,
         };
-        refuse_challenge(answer, Some(provider), origin)
+        refuse_challenge(answer, Some(credential), origin)
     }
 
     async fn retry(
         &self,
         again: Option<Outgoing>,
-        provider: &Provider,
+        credential: &Credential<'_>,
         refused: &Supplied,
         caller: Option<&Principal>,
     ) -> Result<Option<Response<Incoming>>, ForwardError> {
-        self.observer.emit(Event::Retry401 { provider: provider.name.clone() });
+        let provider = &credential.provider.name;
+        self.observer.emit(Event::Retry401 { provider: provider.clone() });
         // Also without a body to replay: the next request then has a token that works.
-        let token = provider.tokens.instead_of(refused, &Wanted::default()).await;
-        let (Some(again), Some(token)) = (again, token.map_err(|why| provider.no_token(why))?) else {
+        let (Some(again), Some(token)) = (again, credential.instead_of(refused).await?) else {
             return Ok(None);
         };
-        let answer = self.send(again, provider, &token, caller).await?;
+        let answer = self.send(again, credential, &token, caller).await?;
         if !is_about_our_token(answer.status()) {
-            self.observer.emit(Event::RetrySuccess { provider: provider.name.clone() });
+            self.observer.emit(Event::RetrySuccess { provider: provider.clone() });
         }
         Ok(Some(answer))
     }
@@ -135,10 +134,11 @@ impl Forwarder {
     async fn send(
         &self,
         mut outgoing: Outgoing,
-        provider: &Provider,
+        credential: &Credential<'_>,
         token: &Supplied,
         caller: Option<&Principal>,
     ) -> Result<Response<Incoming>, ForwardError> {
+        let provider = credential.provider;
         provider.attach(&mut outgoing.headers, token, caller, &*self.clock)?;
         self.observer.emit(Event::HeaderAttached { provider: provider.name.clone() });
         let limit = outgoing.limit();
@@ -184,13 +184,13 @@ impl Outgoing {
 /// upstream's word to the caller and passes.
 fn refuse_challenge(
     answer: Response<Incoming>,
-    provider: Option<&Provider>,
+    credential: Option<&Credential<'_>>,
     origin: String,
 ) -> Result<Response<Incoming>, ForwardError> {
     let status = answer.status();
     let challenged = status == StatusCode::FORBIDDEN && answer.headers().contains_key(WWW_AUTHENTICATE);
     if is_about_our_token(status) || challenged {
-        let provider = provider.map(|provider| provider.name.clone());
+        let provider = credential.map(|credential| credential.provider.name.clone());
         return Err(ForwardError::Refused { provider, origin, status });
     }
     Ok(answer)

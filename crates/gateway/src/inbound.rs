@@ -6,11 +6,14 @@
 //! The order is DESIGN's: nothing is read that a cheaper check would have refused.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_guard::{Guard, Mode, Verified};
+use bearward_guard::{Guard, Mode, Verified, bearer};
 use bearward_observe::{AuditTrail, Event, Rejection};
+use bearward_supply::Caller;
+use bearward_token::AccessToken;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -21,7 +24,7 @@ use crate::answer::Asked;
 use crate::body::{self, Body};
 use crate::browser::{self, BrowserRules};
 use crate::cors;
-use crate::forward::{Forwarder, Outgoing, Payload};
+use crate::forward::{ForwardError, Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
 use crate::identity::Identity;
 use crate::judge::Admitted;
@@ -29,6 +32,7 @@ use crate::lifetime::{Presented, Ticket, while_it_holds};
 use crate::listing::{self, Cut};
 use crate::location;
 use crate::provider::Provider;
+use crate::record::Record;
 use crate::revision::Revisions;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
 use crate::target::Target;
@@ -109,10 +113,11 @@ impl Inbound {
     ) -> Response<Body> {
         let received = self.forwarder.clock.monotonic();
         let asked = Asked::new(&head.method);
-        let Admitted { caller, bytes } = match self.judge(&asked, &head, incoming, address, unwelcome).await {
-            Ok(admitted) => admitted,
-            Err(refused) => return *refused,
-        };
+        let Admitted { caller, bytes, record } =
+            match self.judge(&asked, &head, incoming, address, unwelcome).await {
+                Ok(admitted) => admitted,
+                Err(refused) => return *refused,
+            };
         let Ok(uri) = self.upstream.join(rest, head.uri.query()) else {
             return asked.with_body(&bytes).error(StatusCode::BAD_REQUEST, "The request path is not allowed");
         };
@@ -132,9 +137,9 @@ impl Inbound {
         }
         let is_see_through = self.is_see_through();
         let payload = Payload::Collected(bytes.clone());
-        let outgoing = Outgoing { method: head.method, uri, headers, payload, is_see_through };
+        let outgoing = Outgoing { method: head.method.clone(), uri, headers, payload, is_see_through };
         let before = self.forwarder.clock.monotonic().saturating_sub(received);
-        match self.forwarder.forward(outgoing, self.provider.as_deref(), caller.as_deref()).await {
+        match self.forward(outgoing, caller.as_ref(), authorization.as_ref(), &record).await {
             Ok(answer) => {
                 let answer =
                     self.pass_back(answer, caller.as_ref(), authorization, &session, unwelcome, before);
@@ -146,6 +151,26 @@ impl Inbound {
                 asked.with_body(&bytes).failure(&error)
             }
         }
+    }
+
+    /// Sends a request on, with the token that its caller's requests carry.
+    async fn forward(
+        &self,
+        outgoing: Outgoing,
+        caller: Option<&Verified>,
+        authorization: Option<&HeaderValue>,
+        record: &Record<'_>,
+    ) -> Result<Response<Incoming>, ForwardError> {
+        let Some(provider) = &self.provider else {
+            return self.forwarder.forward(outgoing, None, caller.map(Deref::deref)).await;
+        };
+        let token = authorization.filter(|_| provider.tokens.asks_for_caller()).and_then(presented);
+        let principal = caller.map(Deref::deref);
+        let owner = principal.zip(token.as_ref()).map(|(principal, token)| Caller { principal, token });
+        let credential = provider.credential(owner.as_ref(), &*self.forwarder.clock)?;
+        let answer = self.forwarder.forward(outgoing, Some(&credential), principal).await;
+        record.departed(&credential, answer.as_ref().ok().map(Response::status));
+        answer
     }
 
     async fn cut(
@@ -237,6 +262,12 @@ impl Inbound {
         headers::set_forwarded(&mut outgoing, peer, host.as_ref(), self.proto);
         outgoing
     }
+}
+
+/// The token that a guard has verified, in a string of its own.
+fn presented(authorization: &HeaderValue) -> Option<AccessToken> {
+    let token = bearer::in_header(authorization).ok()??;
+    Some(AccessToken::new(token.as_str()))
 }
 
 /// What a request does with a session, remembered until its answer comes.

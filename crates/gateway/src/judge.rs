@@ -22,11 +22,13 @@ const NOT_PLAIN_JSON: &str =
     "The body must be sent as `Content-Type: application/json`, in UTF-8 and not compressed";
 
 /// A request that goes on.
-pub(crate) struct Admitted {
+pub(crate) struct Admitted<'a> {
     /// Who calls; `None` where the guard is off, or only observes somebody that it would refuse.
     pub(crate) caller: Option<Verified>,
     /// The whole body.
     pub(crate) bytes: Bytes,
+    /// For what the audit trail says of what leaves.
+    pub(crate) record: Record<'a>,
 }
 
 type Answered = Box<Response<Body>>;
@@ -63,14 +65,14 @@ impl Inbound {
     }
 
     /// Judges a request; what is refused is answered here.
-    pub(crate) async fn judge(
-        &self,
+    pub(crate) async fn judge<'a>(
+        &'a self,
         asked: &Asked,
-        head: &Parts,
+        head: &'a Parts,
         incoming: Incoming,
         address: Option<IpAddr>,
         unwelcome: Option<Rejection>,
-    ) -> Result<Admitted, Answered> {
+    ) -> Result<Admitted<'a>, Answered> {
         let mut record = self.record(head, address);
         if let Some(reason) = unwelcome {
             record.refused(reason, false);
@@ -105,7 +107,7 @@ impl Inbound {
         if record.allowed() && caller.is_some() {
             self.guard.accepted();
         }
-        Ok(Admitted { caller, bytes })
+        Ok(Admitted { caller, bytes, record })
     }
 
     /// What the audit trail will say of a request.

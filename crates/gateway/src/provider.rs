@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bearward_supply::{Handle, Supplied, SupplyError, TenantSigner};
+use bearward_supply::{Acting, Caller, Picked, Source, Supplied, SupplyError, TenantSigner, Wanted};
 use bearward_token::{Clock, Principal};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -16,8 +16,10 @@ pub struct Provider {
     pub name: Arc<str>,
     /// Its base URL. HTTPS, or loopback where the operator allowed that.
     pub target: Target,
-    /// Where its token comes from.
-    pub tokens: Handle,
+    /// Where its tokens come from.
+    pub tokens: Source,
+    /// What is wanted of them.
+    pub wanted: Wanted,
     /// Signs tenant headers, if the provider wants them.
     pub tenant: Option<TenantHeaders>,
 }
@@ -40,6 +42,13 @@ pub enum TenantFrom {
     Constant(String),
 }
 
+/// What one request to a provider carries.
+#[derive(Debug)]
+pub struct Credential<'a> {
+    pub(crate) provider: &'a Provider,
+    picked: Picked,
+}
+
 /// Why a request cannot be made fit for its provider.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AttachError {
@@ -48,6 +57,8 @@ pub enum AttachError {
     NoToken {
         /// The provider's name.
         provider: Arc<str>,
+        /// For whom it was to speak.
+        acting: Acting,
         /// Why.
         source: SupplyError,
     },
@@ -70,6 +81,20 @@ pub enum AttachError {
 }
 
 impl Provider {
+    /// What a request of this caller carries; nothing is asked for yet.
+    ///
+    /// # Errors
+    /// [`AttachError::NoToken`] when the token must be the caller's own, and the caller can have none.
+    pub fn credential(
+        &self,
+        caller: Option<&Caller<'_>>,
+        clock: &dyn Clock,
+    ) -> Result<Credential<'_>, AttachError> {
+        let picked = self.tokens.pick(caller, clock);
+        let picked = picked.map_err(|source| self.no_token(source, Acting::Own))?;
+        Ok(Credential { provider: self, picked })
+    }
+
     /// Puts `token` and the signed tenant onto a request. Whatever stood there before is replaced.
     ///
     /// # Errors
@@ -92,8 +117,8 @@ impl Provider {
         Ok(())
     }
 
-    pub(crate) fn no_token(&self, source: SupplyError) -> AttachError {
-        AttachError::NoToken { provider: self.name.clone(), source }
+    fn no_token(&self, source: SupplyError, acting: Acting) -> AttachError {
+        AttachError::NoToken { provider: self.name.clone(), acting, source }
     }
 
     fn sign_tenant(
@@ -108,5 +133,24 @@ impl Provider {
         };
         name.and_then(|name| tenant.signer.sign(name, clock.unix_ms()))
             .ok_or_else(|| AttachError::NoTenant { provider: self.name.clone(), claim: claim.into() })
+    }
+}
+
+impl Credential<'_> {
+    /// For whom its token speaks.
+    pub fn acting(&self) -> Acting {
+        self.picked.acting
+    }
+
+    /// The token.
+    pub(crate) async fn token(&self) -> Result<Supplied, AttachError> {
+        let token = self.picked.ensure_access(&self.provider.wanted).await;
+        token.map_err(|source| self.provider.no_token(source, self.acting()))
+    }
+
+    /// Another token than the one that the provider refused, if there is one.
+    pub(crate) async fn instead_of(&self, refused: &Supplied) -> Result<Option<Supplied>, AttachError> {
+        let token = self.picked.instead_of(refused, &self.provider.wanted).await;
+        token.map_err(|source| self.provider.no_token(source, self.acting()))
     }
 }

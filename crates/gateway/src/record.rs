@@ -4,11 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bearward_guard::message::Call;
-use bearward_observe::audit::{Entry, Outcome};
+use bearward_observe::audit::{Departure, Entry, Outcome};
 use bearward_observe::{AuditTrail, Rejection};
+use bearward_supply::Acting;
 use bearward_token::Principal;
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::provider::Credential;
 
 /// A line in the making.
 pub(crate) struct Record<'a> {
@@ -71,11 +74,29 @@ impl<'a> Record<'a> {
         outcome == Outcome::Allowed
     }
 
+    /// It left with a provider's token; `status` is what came back.
+    pub(crate) fn departed(&self, credential: &Credential<'_>, status: Option<StatusCode>) {
+        let departure = Departure {
+            provider: &credential.provider.name,
+            token: match credential.acting() {
+                Acting::Own => "own",
+                Acting::Shared => "shared",
+            },
+            status: status.map(|status| status.as_u16()),
+        };
+        let outcome = if status.is_some() { Outcome::Forwarded } else { Outcome::NotForwarded };
+        self.each(outcome, None, |trail, entry| trail.record_departure(entry, &departure));
+    }
+
     fn write(&self, outcome: Outcome, reason: Option<Rejection>) {
+        self.each(outcome, reason, AuditTrail::record);
+    }
+
+    fn each(&self, outcome: Outcome, reason: Option<Rejection>, write: impl Fn(&AuditTrail, &Entry<'_>)) {
         let Some(trail) = self.trail else { return };
         let caller = self.caller.as_deref();
         let entry = |call: Option<&Call>| {
-            trail.record(&Entry {
+            let entry = Entry {
                 guard: self.guard,
                 outcome,
                 reason: reason.map(Rejection::as_str),
@@ -88,7 +109,8 @@ impl<'a> Record<'a> {
                 name: call.and_then(|call| call.name.as_deref()),
                 trace_id: self.trace_id,
                 address: self.address,
-            });
+            };
+            write(trail, &entry);
         };
         if self.calls.is_empty() {
             entry(None);

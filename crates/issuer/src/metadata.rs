@@ -78,6 +78,14 @@ impl Metadata {
     pub fn introspection_endpoint(&self) -> Result<Endpoint, MetadataError> {
         endpoint("introspection_endpoint", self.raw.introspection_endpoint.as_deref())
     }
+
+    /// Where tokens are revoked (RFC 7009).
+    ///
+    /// # Errors
+    /// [`MetadataError::Missing`], [`MetadataError::Endpoint`].
+    pub fn revocation_endpoint(&self) -> Result<Endpoint, MetadataError> {
+        endpoint("revocation_endpoint", self.raw.revocation_endpoint.as_deref())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -86,6 +94,7 @@ struct Raw {
     token_endpoint: Option<String>,
     jwks_uri: Option<String>,
     introspection_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
 }
 
 fn endpoint(member: &'static str, text: Option<&str>) -> Result<Endpoint, MetadataError> {

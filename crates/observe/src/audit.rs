@@ -37,6 +37,21 @@ pub enum Outcome {
     Refused,
     /// Let through by a guard that only observes; it would have been refused.
     WouldRefuse,
+    /// Sent on with a token of ours; `status` is what came back.
+    Forwarded,
+    /// It was let in, and could not be sent on, or had no answer.
+    NotForwarded,
+}
+
+/// What left for a decision that was let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Departure<'a> {
+    /// The provider whose token it carried.
+    pub provider: &'a str,
+    /// `own`: the token speaks for the caller; `shared`: for the machine, and this line alone says for whom it was.
+    pub token: &'static str,
+    /// The HTTP status of the answer; `None`: there was none.
+    pub status: Option<u16>,
 }
 
 /// One decision. What is not known, or not verified, is left out.
@@ -93,6 +108,12 @@ struct Line<'a> {
     trace_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
 }
 
 /// Where decisions are written down. Cheap to clone; what is queued when the last one goes is still written.
@@ -123,6 +144,15 @@ impl AuditTrail {
 
     /// Writes a decision down, later and elsewhere. Never waits.
     pub fn record(&self, entry: &Entry<'_>) {
+        self.write(entry, None);
+    }
+
+    /// Writes down what left for whom: also a shared token's calls are each somebody's.
+    pub fn record_departure(&self, entry: &Entry<'_>, departure: &Departure<'_>) {
+        self.write(entry, Some(departure));
+    }
+
+    fn write(&self, entry: &Entry<'_>, departure: Option<&Departure<'_>>) {
         let hidden =
             |field: Field, text: &str| self.0.pseudonyms.of(field, text).unwrap_or_else(|| cut(text));
         let line = Line {
@@ -139,6 +169,9 @@ impl AuditTrail {
             name: entry.name.map(|text| hidden(Field::Name, text)),
             trace_id: entry.trace_id,
             address: entry.address.map(|address| hidden(Field::Address, &address.to_string())),
+            provider: departure.map(|departure| departure.provider),
+            token: departure.map(|departure| departure.token),
+            status: departure.and_then(|departure| departure.status),
         };
         // Texts and numbers alone: this does not fail.
         if let Ok(mut line) = serde_json::to_vec(&line) {

@@ -57,6 +57,26 @@ pub enum Event {
         took: Duration,
         /// How long the new token lives.
         lifetime: Option<Duration>,
+        /// How long after a refresh was due it came; `None` where there was no token to refresh.
+        late: Option<Duration>,
+    },
+    /// A caller waits for a token that somebody else has asked for already.
+    FlightJoined {
+        /// The provider's name.
+        provider: Arc<str>,
+    },
+    /// An authorization server said how much it may still be asked.
+    QuotaSeen {
+        /// The provider's name.
+        provider: Arc<str>,
+        /// Which limit, a fixed word.
+        limit: &'static str,
+        /// How much it may be asked in a period.
+        most: u64,
+        /// How much of it is left.
+        left: u64,
+        /// Less than a fifth is left, for the first time in this period.
+        is_low_now: bool,
     },
     /// A new version of a client's secret or key has worked for the first time.
     SecretRotated {
@@ -174,6 +194,8 @@ impl Event {
             Self::HeaderAttached { .. } => "auth_header_bearer_first",
             Self::TokenStoreHit { .. } => "token_store_hit",
             Self::TokenFetched { .. } => "token_fetch",
+            Self::FlightJoined { .. } => "token_flight_joined",
+            Self::QuotaSeen { .. } => "token_quota",
             Self::SecretRotated { .. } => "secret_rotated",
             Self::Retry401 { .. } => "auth_retry_401",
             Self::RetrySuccess { .. } => "auth_retry_success",
@@ -194,7 +216,7 @@ impl Event {
             Self::AuthRejected { guard, reason, is_enforced: false } => {
                 tracing::info!(event, %guard, reason = reason.as_str(), enforced = false, "caller would be refused");
             }
-            Self::TokenFetched { provider, failure: None, took, lifetime } => tracing::info!(
+            Self::TokenFetched { provider, failure: None, took, lifetime, .. } => tracing::info!(
                 event, %provider, took_ms = micros(*took) / 1000, lifetime_s = lifetime.map(|l| l.as_secs()), "token fetched"
             ),
             Self::TokenFetched { provider, failure: Some(failure), took, .. } => {
@@ -209,7 +231,16 @@ impl Event {
             Self::RetrySuccess { provider } => {
                 tracing::info!(event, %provider, "the provider accepted the new token");
             }
-            Self::HeaderAttached { provider } | Self::TokenStoreHit { provider } => {
+            Self::QuotaSeen { provider, limit, most, left, is_low_now: true } => tracing::warn!(
+                event, %provider, limit, most, left,
+                "less than a fifth of the authorization server's quota is left; refreshes are spaced out"
+            ),
+            Self::QuotaSeen { provider, limit, most, left, is_low_now: false } => {
+                tracing::debug!(event, %provider, limit, most, left);
+            }
+            Self::HeaderAttached { provider }
+            | Self::TokenStoreHit { provider }
+            | Self::FlightJoined { provider } => {
                 tracing::trace!(event, %provider);
             }
             Self::AuthAccepted { guard } => tracing::trace!(event, %guard),

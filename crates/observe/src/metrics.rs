@@ -32,6 +32,9 @@ pub struct Metrics {
     requests: Family<GuardOutcome, Counter>,
     observed: Family<GuardOutcome, Counter>,
     fetches: Family<ProviderOutcome, Counter>,
+    joined: Family<ByProvider, Counter>,
+    late_seconds: Histogram,
+    quota_left: Family<ProviderLimit, Gauge<f64, AtomicU64>>,
     fetch_seconds: Histogram,
     verify_seconds: Histogram,
     overhead_seconds: Histogram,
@@ -82,6 +85,12 @@ struct ProviderOutcome {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProviderLimit {
+    provider: Name,
+    limit: &'static str,
+}
+
 /// A configured name, shared instead of copied.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Name(Arc<str>);
@@ -127,6 +136,23 @@ impl Metrics {
                 &mut registry,
                 "token_fetch",
                 "Token requests to authorization servers by outcome",
+            ),
+            joined: counter(
+                &mut registry,
+                "token_flight_joined",
+                "Callers that waited for a token request which another had begun",
+            ),
+            // 1 ms to 16 s, as far as a refresh behind its time is worth telling apart.
+            late_seconds: seconds(
+                &mut registry,
+                "token_refresh_lag",
+                "Time from when a refresh was due to its new token",
+                0.001,
+            ),
+            quota_left: number(
+                &mut registry,
+                "token_quota_left",
+                "What an authorization server's quota still allows",
             ),
             // 1 ms to 16 s: an authorization server on the next rack, and one that is falling over.
             fetch_seconds: seconds(&mut registry, "token_fetch", "Time to get a token", 0.001),
@@ -182,14 +208,24 @@ impl Metrics {
             Event::RetrySuccess { provider } => {
                 self.retry_success.get_or_create(&by(provider)).inc();
             }
-            Event::TokenFetched { provider, failure, took, lifetime } => {
+            Event::TokenFetched { provider, failure, took, lifetime, late } => {
                 let outcome = failure.unwrap_or("success");
                 let labels = ProviderOutcome { provider: Name(provider.clone()), outcome };
                 self.fetches.get_or_create(&labels).inc();
                 self.fetch_seconds.observe(took.as_secs_f64());
+                if let Some(late) = late {
+                    self.late_seconds.observe(late.as_secs_f64());
+                }
                 if let Some(lifetime) = lifetime {
                     self.expires_in.get_or_create(&by(provider)).set(lifetime.as_secs_f64());
                 }
+            }
+            Event::FlightJoined { provider } => {
+                self.joined.get_or_create(&by(provider)).inc();
+            }
+            Event::QuotaSeen { provider, limit, left, .. } => {
+                let labels = ProviderLimit { provider: Name(provider.clone()), limit };
+                self.quota_left.get_or_create(&labels).set(*left as f64);
             }
             Event::SecretRotated { provider } => {
                 self.secrets_rotated.get_or_create(&by(provider)).inc();
@@ -242,6 +278,12 @@ fn seconds(registry: &mut Registry, name: &str, help: &str, first: f64) -> Histo
     let histogram = Histogram::new(exponential_buckets(first, 2.0, 15));
     registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
     histogram
+}
+
+fn number(registry: &mut Registry, name: &str, help: &str) -> Family<ProviderLimit, Gauge<f64, AtomicU64>> {
+    let family = Family::default();
+    registry.register(name, help, family.clone());
+    family
 }
 
 fn gauge(registry: &mut Registry, name: &str, help: &str) -> Family<ByProvider, Gauge<f64, AtomicU64>> {

@@ -56,6 +56,11 @@ impl Stores {
         self
     }
 
+    /// The one that is always there.
+    pub fn memory(&self) -> Arc<dyn Store> {
+        self.memory.clone()
+    }
+
     /// The store for a purpose under a policy. Ask once at the start for every purpose that is needed: what is missing
     /// from the configuration is known then, and not at the first refresh.
     ///

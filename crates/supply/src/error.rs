@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_issuer::{ClientError, CredentialError, DiscoveryError, FetchError};
+use bearward_store::StoreError;
 
 /// What [`crate::Handle`] answers when it has no token. Carries no secret and no response body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +65,47 @@ pub enum Failure {
         /// What is left of it.
         left: Duration,
     },
+    /// The server's quota for this client is spent, or low while a token still works.
+    #[error("the authorization server's quota for this client is spent, or nearly: it is not asked for {} s", .left.as_secs() + 1)]
+    QuotaSpent {
+        /// How long.
+        left: Duration,
+    },
+    /// Only a person can get the next token.
+    #[error("the login has ended ({reason}): log in again")]
+    ReauthRequired {
+        /// What ended it.
+        reason: String,
+    },
+    /// What must be durable could not be written or read.
+    #[error("the token store: {reason}")]
+    Store {
+        /// What the store said.
+        reason: String,
+        /// It may work again by itself.
+        is_passing: bool,
+    },
+    /// A token that is not asked for but given, and is of no use.
+    #[error("the configured token cannot be used: {reason}")]
+    Given {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The token is a caller's own, and there is no caller, or none that may.
+    #[error("{reason}")]
+    NotForCaller {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The answers hold no ID token.
+    #[error("the authorization server gave no ID token: ask for scope `openid`, by a grant for a user")]
+    NoIdToken,
+    /// A logout ended it while somebody waited.
+    #[error("a logout ended the login while its token was being fetched")]
+    LoggedOut,
+    /// Nobody has said how tokens for this key are had.
+    #[error("no provider has this key")]
+    UnknownKey,
     /// The grant itself failed in a way that nobody foresaw.
     #[error("getting the token failed by a fault of Bearward's own: please report it")]
     Fault,
@@ -93,6 +135,13 @@ impl From<ClientError> for Failure {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let is_passing = !matches!(error, StoreError::LoggedOut { .. } | StoreError::NotConfigured { .. });
+        Self::Store { reason: error.to_string(), is_passing }
+    }
+}
+
 impl From<CredentialError> for Failure {
     fn from(CredentialError(reason): CredentialError) -> Self {
         Self::Credential { reason }
@@ -106,6 +155,8 @@ impl Failure {
             Self::Unreachable(_) | Self::Unavailable { .. } | Self::BadResponse { .. } => true,
             Self::Discovery(error) => error.is_passing(),
             Self::RateLimited { .. } | Self::Paused { .. } | Self::BreakerOpen { .. } => true,
+            Self::QuotaSpent { .. } => true,
+            Self::Store { is_passing, .. } => *is_passing,
             _ => false,
         }
     }
@@ -113,7 +164,14 @@ impl Failure {
     /// True when it says that the server is broken or out of reach (HARD 16).
     pub(crate) fn counts_for_breaker(&self) -> bool {
         self.is_passing()
-            && !matches!(self, Self::RateLimited { .. } | Self::Paused { .. } | Self::BreakerOpen { .. })
+            && !matches!(
+                self,
+                Self::RateLimited { .. }
+                    | Self::Paused { .. }
+                    | Self::BreakerOpen { .. }
+                    | Self::QuotaSpent { .. }
+                    | Self::Store { .. }
+            )
     }
 
     /// What the server asked us to wait.
@@ -137,6 +195,14 @@ impl Failure {
             Self::Refused { .. } => "refused",
             Self::Credential { .. } => "credential",
             Self::Paused { .. } => "paused",
+            Self::QuotaSpent { .. } => "quota_spent",
+            Self::ReauthRequired { .. } => "reauth_required",
+            Self::Store { .. } => "store",
+            Self::Given { .. } => "given",
+            Self::NotForCaller { .. } => "not_for_caller",
+            Self::NoIdToken => "no_id_token",
+            Self::LoggedOut => "logged_out",
+            Self::UnknownKey => "unknown_key",
             Self::Fault => "fault",
             Self::BreakerOpen { .. } => "breaker_open",
             Self::Deadline { .. } => "deadline",

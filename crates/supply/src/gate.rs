@@ -1,10 +1,11 @@
-//! Stands before one authorization server for one client: keeps to `Retry-After`, and leaves a failing
-//! server alone (HARD 16).
+//! Stands before one authorization server for one client: keeps to `Retry-After`, leaves a failing server alone
+//! (HARD 16), and makes what is left of a quota last.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Failure;
+use crate::quota::{Limit, Quota};
 
 /// So many passing failures in a row open the breaker.
 pub const BREAKER_THRESHOLD: u32 = 5;
@@ -28,6 +29,19 @@ struct State {
     /// What the server asked for. A success does not end it: another request may have been let through before.
     asked_until: Duration,
     is_probing: bool,
+    /// What the server said of how much it may be asked, and when each limit begins anew.
+    limits: Vec<(Limit, Duration)>,
+    /// The last request that was let through.
+    last: Duration,
+}
+
+/// Whether a token is needed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// Callers wait for it.
+    Needed,
+    /// The old one still works: a refresh ahead of time, which can wait for a while.
+    Ahead,
 }
 
 /// Leave to make one request. Must be settled with what came of it; dropped unsettled, it counts as
@@ -52,13 +66,18 @@ pub enum Closed {
         /// After so many failures.
         failures: u32,
     },
+    /// The quota is spent, or so low that what can wait does.
+    Spent {
+        /// For so long.
+        left: Duration,
+    },
 }
 
 impl Closed {
     /// How long to wait.
     pub fn left(self) -> Duration {
         match self {
-            Self::Asked { left } | Self::Open { left, .. } => left,
+            Self::Asked { left } | Self::Open { left, .. } | Self::Spent { left } => left,
         }
     }
 }
@@ -68,11 +87,14 @@ impl Gate {
     ///
     /// # Errors
     /// How long to wait.
-    pub fn pass(&self, now: Duration) -> Result<Pass<'_>, Closed> {
+    pub fn pass(&self, now: Duration, urgency: Urgency) -> Result<Pass<'_>, Closed> {
         let mut state = self.state();
         let left = state.asked_until.saturating_sub(now);
         if !left.is_zero() {
             return Err(Closed::Asked { left });
+        }
+        if let Some(left) = state.quota_pause(now, urgency) {
+            return Err(Closed::Spent { left });
         }
         let (failures, left) = (state.failures, state.open_until.saturating_sub(now));
         if failures >= BREAKER_THRESHOLD {
@@ -84,7 +106,22 @@ impl Gate {
             }
             state.is_probing = true;
         }
+        state.last = now;
+        state.limits.iter_mut().for_each(|(limit, _)| limit.left = limit.left.saturating_sub(1));
         Ok(Pass { gate: self })
+    }
+
+    /// Takes in what the server said at `now`; answers for each limit whether less than a fifth is left, for the first
+    /// time in its period.
+    pub fn learn(&self, quota: &Quota, now: Duration) -> Vec<bool> {
+        let mut state = self.state();
+        let before = std::mem::take(&mut state.limits);
+        let was_low = |limit: &Limit| {
+            before.iter().any(|(old, until)| old.name == limit.name && old.is_low() && now < *until)
+        };
+        let new = quota.limits.iter().map(|limit| limit.is_low() && !was_low(limit)).collect();
+        state.limits = quota.limits.iter().map(|limit| (*limit, now + limit.resets_in)).collect();
+        new
     }
 
     /// True while the breaker is open or waits for its probe's answer.
@@ -94,6 +131,27 @@ impl Gate {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// How long the quota closes the gate. Who must have a token gets the last one there is; who can wait does, so that
+    /// what is left lasts until it begins anew.
+    fn quota_pause(&self, now: Duration, urgency: Urgency) -> Option<Duration> {
+        let pause = |(limit, until): &(Limit, Duration)| {
+            let resets_in = until.saturating_sub(now);
+            if limit.left == 0 {
+                return resets_in;
+            }
+            match urgency {
+                Urgency::Ahead if limit.is_low() => {
+                    let spacing = Limit { resets_in, ..*limit }.spacing();
+                    (self.last + spacing).saturating_sub(now)
+                }
+                _ => Duration::ZERO,
+            }
+        };
+        self.limits.iter().map(pause).max().filter(|pause| !pause.is_zero())
     }
 }
 

@@ -5,9 +5,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bearward_token::{AccessToken, Fingerprint};
+use bearward_token::{AccessToken, Fingerprint, IdToken};
 
 use crate::error::Failure;
+use crate::quota::Quota;
 
 /// A way to get a token. One request an attempt; retrying, waiting and keeping are the manager's work.
 pub trait Grant: fmt::Debug + Send + Sync + 'static {
@@ -17,18 +18,68 @@ pub trait Grant: fmt::Debug + Send + Sync + 'static {
     /// Which credential the next request would use, so that a new one is tried at once after the old one
     /// was refused (HARD 7). `None` when it cannot be read.
     fn credential_version(&self) -> Option<Fingerprint>;
+
+    /// Ends what was granted: forgets what could get another token, and revokes that and `access` at the
+    /// authorization server, or leaves it to be revoked later (HARD 14).
+    fn end<'a>(&'a self, access: Option<&'a AccessToken>) -> Ending<'a> {
+        let _ = access;
+        Box::pin(async { Ok(Revoked::Nothing) })
+    }
+
+    /// True when a request asks nobody: it is not worth a line in the log.
+    fn is_local(&self) -> bool {
+        false
+    }
 }
 
 /// What a [`Grant`] hands out.
 pub type Requesting<'a> = Pin<Box<dyn Future<Output = Result<Granted, Failure>> + Send + 'a>>;
+
+/// What becomes of a [`Grant::end`].
+pub type Ending<'a> = Pin<Box<dyn Future<Output = Result<Revoked, Failure>> + Send + 'a>>;
 
 /// A token as it was granted.
 #[derive(Debug, Clone)]
 pub struct Granted {
     /// The token.
     pub access_token: AccessToken,
+    /// The ID token that came with it.
+    pub id_token: Option<GrantedId>,
     /// Counted from when the request was sent (HARD 9).
     pub lifetime: Duration,
+    /// When to ask again, where that does not follow from the lifetime.
+    pub look_again: Option<Duration>,
     /// The version of the credential that it was granted to; `None` where the grant has none.
     pub credential: Option<Fingerprint>,
+    /// What the authorization server says of how much it may still be asked.
+    pub quota: Option<Quota>,
+}
+
+/// An ID token as it was granted.
+#[derive(Debug, Clone)]
+pub struct GrantedId {
+    /// The token.
+    pub token: IdToken,
+    /// Out of its own claims; counted from when the request was sent.
+    pub lifetime: Duration,
+}
+
+/// What became of the tokens that a logout ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// There was nothing to revoke.
+    Nothing,
+    /// The authorization server knows.
+    Done,
+    /// It could not be told, and will be.
+    Queued,
+    /// It takes no word of this: what it issued lives until it expires.
+    NotOffered,
+}
+
+impl Granted {
+    /// A token that lives for `lifetime`.
+    pub fn new(access_token: AccessToken, lifetime: Duration) -> Self {
+        Self { access_token, id_token: None, lifetime, look_again: None, credential: None, quota: None }
+    }
 }

@@ -3,89 +3,73 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_observe::{Condition, Hits, Probe};
+use bearward_observe::{Condition, Hits, Observer, Probe};
 use bearward_token::expiry::Moment;
-use bearward_token::{AccessToken, Clock, Expiry};
-use http::HeaderValue;
+use tokio::sync::watch;
 
+use crate::entry::{Claim, Entry};
 use crate::error::{Failure, SupplyError};
-use crate::keeper::{Claim, Entry};
+use crate::grant::Revoked;
+use crate::held::{Held, Supplied};
 use crate::lifetime::clamp_min_ttl;
 
 /// Hands out one key's token. Cheap to clone; clones share the token.
 #[derive(Debug, Clone)]
 pub struct Handle {
+    label: Label,
+    entry: Arc<Entry>,
+}
+
+/// The name that tokens are counted under, with its counter looked up once. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Label {
     name: Arc<str>,
     hits: Hits,
-    entry: Arc<Entry>,
 }
 
 /// What a caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Time that the token should have left; asks for an earlier refresh, and never makes a caller wait
+    /// Time that the access token should have left; asks for an earlier refresh, and never makes a caller wait
     /// for it. Clamped to half of the token's lifetime.
     pub min_ttl: Duration,
+    /// The same for the ID token.
+    pub min_ttl_id: Duration,
     /// How long the caller will wait when there is no usable token.
     pub patience: Duration,
 }
 
+/// Follows the tokens of a key as they change.
+#[derive(Debug)]
+pub struct Changes {
+    entry: Arc<Entry>,
+    settled: watch::Receiver<u64>,
+    last: Option<Supplied>,
+}
+
 impl Default for Wanted {
     fn default() -> Self {
-        Self { min_ttl: Duration::ZERO, patience: Duration::from_secs(15) }
+        Self { min_ttl: Duration::ZERO, min_ttl_id: Duration::ZERO, patience: Duration::from_secs(15) }
     }
 }
 
-/// A token that was alive when it was handed out. It becomes a header only while it still is.
-#[derive(Debug, Clone)]
-pub struct Supplied {
-    held: Arc<Held>,
-}
-
-/// A token as it is kept.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) token: AccessToken,
-    pub(crate) lifetime: Duration,
-    /// Past it the token is dead.
-    pub(crate) expiry: Expiry,
-    /// Past it the token is not handed out any more.
-    pub(crate) usable_until: Expiry,
-    /// Past it a refresh is due.
-    pub(crate) refresh_at: Expiry,
-}
-
-impl Supplied {
-    /// The `Authorization` value, marked sensitive; `None` once the token is dead.
-    pub fn authorization(&self, clock: &dyn Clock) -> Option<HeaderValue> {
-        if self.held.expiry.is_past(clock) {
-            return None;
-        }
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.held.token.expose())).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+impl Label {
+    /// A label; `name` must be configured, for it is one in metrics too.
+    pub fn new(name: &str, observer: &Observer) -> Self {
+        let name: Arc<str> = name.into();
+        let hits = observer.metrics().hits(&name);
+        Self { name, hits }
     }
 
-    /// The token itself, for who hands it on to its own destination.
-    pub fn token(&self) -> &AccessToken {
-        &self.held.token
-    }
-
-    /// Time left.
-    pub fn expires_in(&self, clock: &dyn Clock) -> Duration {
-        self.held.expiry.left(clock)
-    }
-
-    /// True when both are the same token.
-    fn is_same(&self, other: &Held) -> bool {
-        self.held.token == other.token
+    /// The name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
     }
 }
 
 impl Handle {
-    pub(crate) fn new(name: Arc<str>, entry: Arc<Entry>) -> Self {
-        let hits = entry.observer.metrics().hits(&name);
-        Self { name, hits, entry }
+    pub(crate) fn new(label: Label, entry: Arc<Entry>) -> Self {
+        Self { label, entry }
     }
 
     /// A token that is alive. Fresh: at once, without a lock. In the soft window: at once, and a refresh
@@ -94,19 +78,57 @@ impl Handle {
     /// # Errors
     /// Why there is none, and when to come back. Never an expired token (HARD 6).
     pub async fn ensure_access(&self, wanted: &Wanted) -> Result<Supplied, SupplyError> {
+        match self.fresh(wanted) {
+            Some(fresh) => Ok(fresh),
+            None => self.arriving(wanted).await,
+        }
+    }
+
+    /// A token that needs no waiting for.
+    pub(crate) fn fresh(&self, wanted: &Wanted) -> Option<Supplied> {
         let entry = &self.entry;
         let now = Moment::now(&*entry.clock);
-        if let Some(held) = entry.usable_at(&now) {
-            let is_due = held.refresh_at.left_at(&now).is_zero()
-                || held.expiry.left_at(&now) < clamp_min_ttl(wanted.min_ttl, held.lifetime);
-            if is_due {
-                // Whether it starts one or one is under way: this caller has its token.
+        let held = entry.usable_at(&now)?;
+        if is_due(&held, wanted, &now) {
+            // Whether it starts one or one is under way: this caller has its token.
+            let _ = entry.claim();
+        }
+        entry.observer.hit(&self.label.hits);
+        Some(Supplied { held })
+    }
+
+    /// A token that must be waited for.
+    pub(crate) async fn arriving(&self, wanted: &Wanted) -> Result<Supplied, SupplyError> {
+        let found = wait(&self.entry, wanted, false, |_| true).await?;
+        found.ok_or_else(|| self.entry.last_error())
+    }
+
+    /// The same with the ID token that belongs to it, of one flight: what [`Supplied::id_token`] then gives.
+    ///
+    /// # Errors
+    /// As [`Handle::ensure_access`]; and [`Failure::NoIdToken`] when the authorization server gives none. An ID token
+    /// alone is asked for at most every 30 s.
+    pub async fn ensure_access_and_id(&self, wanted: &Wanted) -> Result<Supplied, SupplyError> {
+        let entry = &self.entry;
+        let now = Moment::now(&*entry.clock);
+        let held = entry.usable_at(&now);
+        if let Some(held) = &held
+            && let Some(id) = held.id_at(&now)
+        {
+            if is_due(held, wanted, &now)
+                || id.expiry.left_at(&now) < clamp_min_ttl(wanted.min_ttl_id, id.lifetime)
+            {
                 let _ = entry.claim();
             }
-            entry.observer.hit(&self.hits);
-            return Ok(Supplied { held });
+            entry.observer.hit(&self.label.hits);
+            return Ok(Supplied { held: held.clone() });
         }
-        self.wait(wanted, None).await.and_then(|found| found.ok_or_else(|| entry.last_error()))
+        let has_id = |held: &Held| held.id_at(&Moment::now(&*entry.clock)).is_some();
+        let found = wait(entry, wanted, held.is_some(), has_id).await?;
+        found.ok_or_else(|| match entry.usable() {
+            Some(_) => SupplyError { failure: Arc::new(Failure::NoIdToken), retry_after: None },
+            None => entry.last_error(),
+        })
     }
 
     /// The destination refused `refused`: a newer token, got by force if need be.
@@ -122,10 +144,35 @@ impl Handle {
         refused: &Supplied,
         wanted: &Wanted,
     ) -> Result<Option<Supplied>, SupplyError> {
-        if let Some(held) = self.entry.usable().filter(|held| !refused.is_same(held)) {
+        let other = |held: &Held| !refused.is(held);
+        if let Some(held) = self.entry.usable().filter(|held| other(held)) {
             return Ok(Some(Supplied { held }));
         }
-        self.wait(wanted, Some(refused)).await
+        wait(&self.entry, wanted, true, other).await
+    }
+
+    /// Drops the token if it still is the refused one, so that nobody gets it any more; at most once in 30 s
+    /// (HARD 15). True when it was dropped.
+    pub fn invalidate(&self, refused: &Supplied) -> bool {
+        self.entry.drop_if(|held| refused.is(held))
+    }
+
+    /// Ends the login that the token is of: forgets the token here and in its store, and what could get another; a flight
+    /// that is under way brings nothing any more (HARD 14). Revokes at the authorization server (RFC 7009), now or
+    /// later. The next caller begins a new login, where the grant can do that by itself.
+    ///
+    /// # Errors
+    /// When the store cannot be written; what can be forgotten is forgotten.
+    pub async fn log_out(&self) -> Result<Revoked, SupplyError> {
+        let entry = &self.entry;
+        let failed = |failure| SupplyError { failure: Arc::new(failure), retry_after: None };
+        let held = entry.forget();
+        let cleared = match &entry.shelf {
+            Some(shelf) => shelf.clear().await.map_err(|error| failed(error.into())),
+            None => Ok(()),
+        };
+        let ended = entry.grant.end(held.as_ref().map(|held| &held.token)).await.map_err(failed);
+        cleared.and(ended)
     }
 
     /// Starts getting the token before anybody asks for it.
@@ -135,6 +182,13 @@ impl Handle {
         }
     }
 
+    /// Every token from now on, as it comes.
+    pub fn changes(&self) -> Changes {
+        let settled = self.entry.settled.subscribe();
+        let last = self.entry.usable().map(|held| Supplied { held });
+        Changes { entry: self.entry.clone(), settled, last }
+    }
+
     /// Time left of the current token; `None` without one.
     pub fn expires_in(&self) -> Option<Duration> {
         self.entry.usable().map(|held| held.expiry.left(&*self.entry.clock))
@@ -142,47 +196,71 @@ impl Handle {
 
     /// Whose token it is.
     pub fn name(&self) -> &Arc<str> {
-        &self.name
+        &self.label.name
     }
 
-    async fn wait(
-        &self,
-        wanted: &Wanted,
-        refused: Option<&Supplied>,
-    ) -> Result<Option<Supplied>, SupplyError> {
-        let entry = &self.entry;
-        let mut settled = entry.settled.subscribe();
-        let other = |held: &Arc<Held>| refused.is_none_or(|refused| !refused.is_same(held));
-        // A flight may have ended between the caller's first look and the subscription.
-        if let Some(held) = entry.usable().filter(other) {
-            return Ok(Some(Supplied { held }));
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+}
+
+fn is_due(held: &Held, wanted: &Wanted, now: &Moment) -> bool {
+    held.refresh_at.left_at(now).is_zero()
+        || held.expiry.left_at(now) < clamp_min_ttl(wanted.min_ttl, held.lifetime)
+}
+
+/// Waits for a token that will do. `None`: the flight brought none that does, or a forced one is not due yet.
+async fn wait(
+    entry: &Arc<Entry>,
+    wanted: &Wanted,
+    by_force: bool,
+    will_do: impl Fn(&Held) -> bool,
+) -> Result<Option<Supplied>, SupplyError> {
+    let mut settled = entry.settled.subscribe();
+    // A flight may have ended between the caller's first look and the subscription.
+    if let Some(held) = entry.usable().filter(|held| will_do(held)) {
+        return Ok(Some(Supplied { held }));
+    }
+    match if by_force { entry.claim_by_force() } else { entry.claim() } {
+        Claim::Fetching { is_joined: true } => entry.note_joined(),
+        Claim::Fetching { is_joined: false } => {}
+        Claim::TooSoon => return Ok(None),
+        Claim::Failing(error) => return Err(error),
+    }
+    tokio::select! {
+        _ = settled.changed() => {}
+        () = entry.clock.sleep(wanted.patience) => {
+            let failure = Failure::Deadline { waited: wanted.patience };
+            return Err(SupplyError { failure: Arc::new(failure), retry_after: None });
         }
-        let claim = if refused.is_some() { entry.claim_by_force() } else { entry.claim() };
-        match claim {
-            Claim::Fetching => {}
-            Claim::TooSoon => return Ok(None),
-            Claim::Failing(error) => return Err(error),
-        }
-        tokio::select! {
-            _ = settled.changed() => {}
-            () = entry.clock.sleep(wanted.patience) => {
-                let failure = Failure::Deadline { waited: wanted.patience };
-                return Err(SupplyError { failure: Arc::new(failure), retry_after: None });
+    }
+    match entry.usable().filter(|held| will_do(held)) {
+        Some(held) => Ok(Some(Supplied { held })),
+        None => entry.failing().map_or(Ok(None), Err),
+    }
+}
+
+impl Changes {
+    /// The next token; `None` once the manager has stopped. Tokens that came and went between two calls are left out.
+    pub async fn next(&mut self) -> Option<Supplied> {
+        loop {
+            if self.entry.is_stopped() {
+                return None;
             }
-        }
-        match entry.usable().filter(other) {
-            Some(held) => Ok(Some(Supplied { held })),
-            None => match entry.failing() {
-                Some(error) => Err(error),
-                None => Ok(None),
-            },
+            let now = self.entry.usable().filter(|held| self.last.as_ref().is_none_or(|last| !last.is(held)));
+            if let Some(held) = now {
+                let supplied = Supplied { held };
+                self.last = Some(supplied.clone());
+                return Some(supplied);
+            }
+            self.settled.changed().await.ok()?;
         }
     }
 }
 
 impl Probe for Handle {
     fn name(&self) -> String {
-        format!("provider {}", self.name)
+        format!("provider {}", self.label.name)
     }
 
     fn condition(&self) -> Condition {
@@ -198,6 +276,8 @@ impl Probe for Handle {
                 reason: format!("the old token works for {} s more; {}", left.as_secs(), next(&error)),
             },
             (None, Some(error)) => Condition::Down { reason: next(&error) },
+            // Nobody has asked yet, and nobody was to ask before.
+            (None, None) if !self.entry.was_asked() => Condition::Ready,
             (None, None) => Condition::Down { reason: "its token has not arrived yet".into() },
         }
     }

@@ -1,99 +1,45 @@
 //! Keeps one key's token fresh: one task, one request at a time.
 //!
 //! ```text
-//! fetch ── token ──► rest until the soft window ──► fetch …
-//!   │                       ▲ a caller wants it earlier
-//!   └─ failure ──► rest for the backoff ──► fetch …           (for ever: HARD 7)
+//! store ─► fetch ── token ──► rest until the soft window ──► fetch …
+//!            │                       ▲ a caller wants it earlier
+//!            └─ failure ──► rest for the backoff ──► fetch …           (for ever: HARD 7)
 //! ```
 //! Without a usable token a flight retries by itself for up to 15 s before it tells its callers; with one,
-//! nobody waits, and each failure is followed by a rest.
+//! nobody waits, and each failure is followed by a rest. The task of a token that is kept on use alone ends when there
+//! is nothing to watch over.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use bearward_issuer::FetchError;
-use bearward_observe::{Event, Observer};
+use bearward_observe::Event;
+use bearward_token::Fingerprint;
 use bearward_token::expiry::Moment;
-use bearward_token::{Clock, Fingerprint};
 use futures_util::FutureExt;
-use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 
-use crate::error::{Failure, SupplyError};
-use crate::gate::{Closed, Gate, LONGEST_RETRY_AFTER};
-use crate::grant::{Grant, Granted};
-use crate::handle::Held;
-use crate::lifetime::{floor, refresh_lead};
+use crate::entry::{Entry, Failed, Upkeep};
+use crate::error::Failure;
+use crate::gate::{Closed, LONGEST_RETRY_AFTER, Urgency};
+use crate::grant::Granted;
+use crate::held::Held;
+use crate::quota::{Limit, Quota};
 
 /// One attempt ends after this, whatever the grant does.
-pub(crate) const ATTEMPT: Duration = Duration::from_secs(5);
+const ATTEMPT: Duration = Duration::from_secs(5);
 /// A flight without a usable token gives up after this and tells its callers.
-pub(crate) const TOTAL: Duration = Duration::from_secs(15);
+const TOTAL: Duration = Duration::from_secs(15);
 /// Full-jitter backoff: the bound after the first failure, and the largest bound.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Least pause after a failure, for jitter may say zero.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// Pause after a refusal: nothing changes until a person or a new secret changes it.
-const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// Between two requests that succeeded, whatever the lifetimes (HARD 8).
-const MIN_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const DEAD_ON_ARRIVAL: &str =
     "its token was as good as expired when it arrived: the server is slower than its tokens live";
-/// Between two forced refreshes (HARD 15).
-pub(crate) const FORCE_COOLDOWN: Duration = Duration::from_secs(30);
-
-/// All there is of one key.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) name: Arc<str>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) observer: Observer,
-    /// Rises when a flight has ended, well or badly.
-    pub(crate) settled: watch::Sender<u64>,
-    grant: Arc<dyn Grant>,
-    gate: Arc<Gate>,
-    current: ArcSwapOption<Held>,
-    state: Mutex<State>,
-    wanted: Notify,
-}
-
-#[derive(Debug)]
-struct State {
-    /// A flight is under way, or was asked for.
-    is_fetching: bool,
-    failures: u32,
-    /// Why the last flight failed, and until when nobody tries again.
-    failed: Option<Failed>,
-    /// No request before this.
-    not_before: Duration,
-    last_forced: Option<Duration>,
-    /// When somebody last looked whether a refused credential was replaced.
-    looked_at: Option<Duration>,
-    keeper: Option<AbortHandle>,
-    /// The version of the credential that the current token was granted to.
-    worked_with: Option<Fingerprint>,
-    is_stopped: bool,
-    random: fastrand::Rng,
-}
-
-#[derive(Debug, Clone)]
-struct Failed {
-    failure: Arc<Failure>,
-    until: Duration,
-    credential: Option<Fingerprint>,
-}
-
-/// What came of asking for a flight.
-pub(crate) enum Claim {
-    /// One is under way: wait for it to settle.
-    Fetching,
-    /// A forced one is not due yet.
-    TooSoon,
-    /// The last one failed and the next is not due yet.
-    Failing(SupplyError),
-}
 
 /// A failed flight: why, and how long to rest.
 struct Rest {
@@ -103,149 +49,53 @@ struct Rest {
     credential: Option<Fingerprint>,
 }
 
+/// What a flight brought.
+struct Brought {
+    held: Held,
+    /// Asked for just now, and not found in the store.
+    is_new: bool,
+}
+
+/// The task of one entry. It ends when the entry is stopped, and where nobody needs it any more.
+pub(crate) async fn keep(entry: Arc<Entry>) {
+    loop {
+        let Some(epoch) = entry.begins() else { return };
+        let outcome = entry.fetch().await;
+        let rest = entry.settle(outcome, epoch).await;
+        if entry.is_done() {
+            return;
+        }
+        entry.rest(rest).await;
+    }
+}
+
 impl Entry {
-    pub(crate) fn new(
-        name: Arc<str>,
-        grant: Arc<dyn Grant>,
-        gate: Arc<Gate>,
-        clock: Arc<dyn Clock>,
-        observer: Observer,
-        random: fastrand::Rng,
-    ) -> Self {
-        let state = State {
-            is_fetching: false,
-            failures: 0,
-            failed: None,
-            not_before: Duration::ZERO,
-            last_forced: None,
-            looked_at: None,
-            keeper: None,
-            worked_with: None,
-            is_stopped: false,
-            random,
-        };
-        Self {
-            name,
-            clock,
-            observer,
-            settled: watch::channel(0).0,
-            grant,
-            gate,
-            current: ArcSwapOption::empty(),
-            state: Mutex::new(state),
-            wanted: Notify::new(),
-        }
-    }
-
-    /// The current token, if it may still be handed out.
-    pub(crate) fn usable(&self) -> Option<Arc<Held>> {
-        self.usable_at(&Moment::now(&*self.clock))
-    }
-
-    pub(crate) fn usable_at(&self, now: &Moment) -> Option<Arc<Held>> {
-        let held = self.current.load();
-        held.as_ref().filter(|held| !held.usable_until.left_at(now).is_zero()).cloned()
-    }
-
-    /// Asks for a flight, unless the last one failed a moment ago.
-    pub(crate) fn claim(self: &Arc<Self>) -> Claim {
-        let is_replaced = self.is_refused_credential_replaced();
+    /// The epoch of a flight that begins now; `None` once the entry is stopped.
+    fn begins(&self) -> Option<u64> {
         let mut state = self.state();
-        if state.is_fetching {
-            return Claim::Fetching;
-        }
-        if let Some(failed) = state.failed.clone().filter(|_| !is_replaced) {
-            let left = failed.until.saturating_sub(self.clock.monotonic());
-            if !left.is_zero() {
-                return Claim::Failing(SupplyError { failure: failed.failure, retry_after: Some(left) });
-            }
-        }
-        self.begin(&mut state)
-    }
-
-    /// A refused credential that has been replaced is tried at once. Reading it may touch a file, so that is
-    /// done without the lock, and at most once a second.
-    fn is_refused_credential_replaced(&self) -> bool {
-        let refused = {
-            let now = self.clock.monotonic();
-            let mut state = self.state();
-            let Some(failed) = state.failed.as_ref().filter(|failed| !failed.failure.is_passing()) else {
-                return false;
-            };
-            let credential = failed.credential;
-            if state.looked_at.is_some_and(|last| now < last + MIN_INTERVAL) {
-                return false;
-            }
-            state.looked_at = Some(now);
-            credential
-        };
-        refused != self.grant.credential_version()
-    }
-
-    /// Asks for a flight although there is a token, at most one per cooldown.
-    pub(crate) fn claim_by_force(self: &Arc<Self>) -> Claim {
-        {
-            let now = self.clock.monotonic();
-            let mut state = self.state();
-            if state.is_fetching {
-                return Claim::Fetching;
-            }
-            if state.last_forced.is_some_and(|last| now < last + FORCE_COOLDOWN) {
-                return Claim::TooSoon;
-            }
-            state.last_forced = Some(now);
-            // The cooldown above is the stricter limit.
-            state.not_before = Duration::ZERO;
-        }
-        self.claim()
-    }
-
-    /// Why the last flight failed; `None` when it did not.
-    pub(crate) fn failing(&self) -> Option<SupplyError> {
-        let failed = self.state().failed.clone()?;
-        let left = failed.until.saturating_sub(self.clock.monotonic());
-        Some(SupplyError { failure: failed.failure, retry_after: Some(left) })
-    }
-
-    /// For a caller that found neither a token nor a failure, which only happens at shutdown.
-    pub(crate) fn last_error(&self) -> SupplyError {
-        self.failing()
-            .unwrap_or_else(|| SupplyError { failure: Arc::new(Failure::Stopped), retry_after: None })
-    }
-
-    /// Ends the task. Callers that wait are told; nothing is fetched any more.
-    pub(crate) fn stop(&self) {
-        let mut state = self.state();
-        state.is_stopped = true;
-        state.is_fetching = false;
-        if let Some(keeper) = state.keeper.take() {
-            keeper.abort();
-        }
-        drop(state);
-        self.settled.send_modify(|n| *n += 1);
-    }
-
-    fn begin(self: &Arc<Self>, state: &mut State) -> Claim {
         if state.is_stopped {
-            return Claim::Failing(SupplyError { failure: Arc::new(Failure::Stopped), retry_after: None });
+            state.is_fetching = false;
+            drop(state);
+            self.settled.send_modify(|n| *n += 1);
+            return None;
         }
-        state.is_fetching = true;
-        if state.keeper.as_ref().is_none_or(AbortHandle::is_finished) {
-            state.keeper = Some(tokio::spawn(keep(self.clone())).abort_handle());
-        } else {
-            self.wanted.notify_one();
-        }
-        Claim::Fetching
+        Some(state.epoch)
     }
 
     /// One flight.
-    async fn fetch(&self) -> Result<Held, Rest> {
+    async fn fetch(&self) -> Result<Brought, Rest> {
+        if self.current.load().is_none()
+            && let Some(shelf) = &self.shelf
+            && let Some(held) = shelf.load(&*self.clock).await
+        {
+            return Ok(Brought { held, is_new: false });
+        }
         let started = self.clock.monotonic();
         let not_before = self.state().not_before;
         self.clock.sleep(not_before.saturating_sub(started)).await;
         loop {
             let rest = match self.attempt().await {
-                Ok(held) => return Ok(held),
+                Ok(held) => return Ok(Brought { held, is_new: true }),
                 Err(rest) => rest,
             };
             let would_end = self.clock.monotonic().saturating_sub(started) + rest.pause;
@@ -257,12 +107,18 @@ impl Entry {
     }
 
     async fn attempt(&self) -> Result<Held, Rest> {
-        let pass = self.gate.pass(self.clock.monotonic()).map_err(|closed| Rest {
+        let urgency = if self.usable().is_some() { Urgency::Ahead } else { Urgency::Needed };
+        let pass = self.gate.pass(self.clock.monotonic(), urgency).map_err(|closed| Rest {
             failure: match closed {
                 Closed::Open { failures, .. } => Failure::BreakerOpen { failures },
                 Closed::Asked { left } => Failure::Paused { left },
+                Closed::Spent { left } => Failure::QuotaSpent { left },
             },
-            pause: closed.left(),
+            // What can wait does not wait until the old token is dead.
+            pause: match (closed, self.usable()) {
+                (Closed::Spent { left }, Some(held)) => left.min(held.usable_until.left(&*self.clock)),
+                _ => closed.left(),
+            },
             credential: None,
         })?;
         let credential = self.grant.credential_version();
@@ -282,12 +138,7 @@ impl Entry {
             if is_dead { Err(Failure::BadResponse { reason: DEAD_ON_ARRIVAL }) } else { Ok(held) }
         });
         let now = self.clock.monotonic();
-        self.observer.emit(Event::TokenFetched {
-            provider: self.name.clone(),
-            failure: outcome.as_ref().err().map(Failure::outcome),
-            took: now.saturating_sub(started),
-            lifetime: outcome.as_ref().ok().map(|held| held.lifetime),
-        });
+        self.tell(&outcome, now.saturating_sub(started));
         match outcome {
             Ok(held) => {
                 pass.succeeded();
@@ -301,17 +152,40 @@ impl Entry {
         }
     }
 
+    fn tell(&self, outcome: &Result<Held, Failure>, took: Duration) {
+        if self.grant.is_local() {
+            return;
+        }
+        let before = self.current.load();
+        let late =
+            before.as_ref().filter(|_| outcome.is_ok()).map(|before| before.refresh_at.past(&*self.clock));
+        self.observer.emit(Event::TokenFetched {
+            provider: self.name.clone(),
+            failure: outcome.as_ref().err().map(Failure::outcome),
+            took,
+            lifetime: outcome.as_ref().ok().map(|held| held.lifetime),
+            late,
+        });
+    }
+
     fn hold(&self, granted: Granted, sent: Moment) -> Held {
-        let Granted { access_token: token, lifetime, credential } = granted;
-        self.notice_rotation(credential);
+        self.notice_rotation(granted.credential);
+        granted.quota.iter().for_each(|quota| self.learn(quota));
         let jitter = self.state().random.f64();
-        let expiry = sent.plus(lifetime);
-        Held {
-            token,
-            lifetime,
-            expiry,
-            usable_until: expiry.earlier_by(floor(lifetime)),
-            refresh_at: expiry.earlier_by(refresh_lead(lifetime, jitter)),
+        Held::new(granted, sent, jitter, self.current.load().as_deref())
+    }
+
+    fn learn(&self, quota: &Quota) {
+        let new = self.gate.learn(quota, self.clock.monotonic());
+        for (limit, is_low_now) in quota.limits.iter().zip(new) {
+            let Limit { name, most, left, .. } = *limit;
+            self.observer.emit(Event::QuotaSeen {
+                provider: self.name.clone(),
+                limit: name,
+                most,
+                left,
+                is_low_now,
+            });
         }
     }
 
@@ -336,61 +210,81 @@ impl Entry {
     }
 
     /// Takes a flight's end in and tells who waits; returns how long to rest.
-    fn settle(&self, outcome: Result<Held, Rest>) -> Duration {
+    async fn settle(&self, outcome: Result<Brought, Rest>, epoch: u64) -> Duration {
+        let (rest, after) = self.take_in(outcome, epoch);
+        self.settled.send_modify(|n| *n += 1);
+        // Nobody waits for what comes now.
+        match (after, &self.shelf) {
+            (After::Shelve(held, is_after_logout), Some(shelf)) => shelf.save(&held, is_after_logout).await,
+            (After::End(held), _) => drop(self.grant.end(Some(&held.token)).await),
+            _ => {}
+        }
+        rest
+    }
+
+    fn take_in(&self, outcome: Result<Brought, Rest>, epoch: u64) -> (Duration, After) {
         let now = self.clock.monotonic();
-        let rest = match outcome {
-            Ok(held) => {
-                let rest = held.refresh_at.left(&*self.clock);
-                self.current.store(Some(Arc::new(held)));
-                let mut state = self.state();
+        let mut state = self.state();
+        state.is_fetching = false;
+        match outcome {
+            // A logout came between.
+            Ok(Brought { held, .. }) if state.epoch != epoch => (MIN_INTERVAL, After::End(Arc::new(held))),
+            Err(_) if state.epoch != epoch => (MIN_INTERVAL, After::Nothing),
+            Ok(Brought { held, is_new }) => {
+                let rest = held.refresh_at.left(&*self.clock).max(MIN_INTERVAL);
                 state.failures = 0;
                 state.failed = None;
                 state.not_before = now + MIN_INTERVAL;
-                state.is_fetching = false;
-                rest.max(MIN_INTERVAL)
+                let held = Arc::new(held);
+                self.current.store(Some(held.clone()));
+                (rest, if is_new { After::Shelve(held, epoch > 0) } else { After::Nothing })
             }
             Err(Rest { failure, pause, credential }) => {
                 tracing::warn!(provider = %self.name, %failure, retry_ms = pause.as_millis() as u64, "token not refreshed");
-                let mut state = self.state();
                 state.failed = Some(Failed { failure: Arc::new(failure), until: now + pause, credential });
-                state.is_fetching = false;
-                pause
+                (pause, After::Nothing)
             }
-        };
-        self.settled.send_modify(|n| *n += 1);
-        rest
+        }
+    }
+
+    /// Whether the task has nothing left to do. Decided under the lock: who asks afterwards starts another.
+    fn is_done(&self) -> bool {
+        let mut state = self.state();
+        let watches_over =
+            self.upkeep == Upkeep::Always || (state.failed.is_some() && self.usable().is_some());
+        let is_done = state.is_stopped || !(state.is_fetching || watches_over);
+        if is_done {
+            state.keeper = None;
+        }
+        is_done
     }
 
     /// Rests, unless a caller wants the token earlier.
     async fn rest(&self, pause: Duration) {
         let mut timer = self.clock.sleep(pause);
+        let mut is_over = false;
         loop {
             tokio::select! {
-                () = &mut timer => break,
-                () = self.wanted.notified() => {
-                    // A notice may be left over from a flight that has ended since.
-                    if self.state().is_fetching {
-                        break;
-                    }
-                }
+                () = &mut timer, if !is_over => is_over = true,
+                // A notice may be left over from a flight that has ended since.
+                () = self.wanted.notified() => {}
+            }
+            let mut state = self.state();
+            // After a logout nothing is fetched before somebody asks.
+            let is_due = is_over && !state.is_logged_out;
+            if state.is_fetching || state.is_stopped || is_due {
+                state.is_fetching = true;
+                return;
             }
         }
-        self.state().is_fetching = true;
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The task of one entry. It never ends by itself; [`Entry::stop`] aborts it.
-async fn keep(entry: Arc<Entry>) {
-    loop {
-        let outcome = entry.fetch().await;
-        let rest = entry.settle(outcome);
-        entry.rest(rest).await;
-    }
+/// What is to be done once nobody waits any more.
+enum After {
+    Nothing,
+    /// Keep it beyond this process; true: a logout lies before it, which it outlasts.
+    Shelve(Arc<Held>, bool),
+    /// End it: nobody wants it any more.
+    End(Arc<Held>),
 }
-
-#[cfg(test)]
-mod tests;

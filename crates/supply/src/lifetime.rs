@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Kept so long when neither the response nor the token says anything.
@@ -60,6 +61,18 @@ pub fn clamp_min_ttl(asked: Duration, lifetime: Duration) -> Duration {
     asked.min(lifetime / 2)
 }
 
+/// How long a JWT still lives by its own `exp`, which is not verified; zero when it is over, `None` for what is no
+/// JWT or does not say. For tokens that come without a stated lifetime: ID tokens, and tokens that were given to us.
+pub fn left_of_jwt(token: &str, unix_seconds: u64) -> Option<Duration> {
+    #[derive(Deserialize)]
+    struct End {
+        exp: f64,
+    }
+    let End { exp } = jwt_claims(token)?;
+    let end = Duration::try_from_secs_f64(exp.max(0.0)).ok()?;
+    Some(end.saturating_sub(Duration::from_secs(unix_seconds)))
+}
+
 /// What a JWT says of itself. It is not verified: a wrong word here costs a refresh, nothing else.
 fn jwt_lifetime(token: &str) -> Option<f64> {
     #[derive(Deserialize)]
@@ -67,9 +80,13 @@ fn jwt_lifetime(token: &str) -> Option<f64> {
         exp: f64,
         iat: f64,
     }
-    let payload = token.split('.').nth(1)?;
-    let times: Times = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let times: Times = jwt_claims(token)?;
     Some(times.exp - times.iat).filter(|seconds| *seconds > 0.0)
+}
+
+fn jwt_claims<T: DeserializeOwned>(token: &str) -> Option<T> {
+    let payload = token.split('.').nth(1)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -1,28 +1,47 @@
 //! Owns all entries and their tasks; ends them when it is dropped.
+//!
+//! Keys that the configuration names are few, kept fresh, and found without a lock. Keys of single callers may be many:
+//! they are kept while they are used, at most so many, and the one that was not used for longest goes first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bearward_observe::Observer;
-use bearward_token::{Clock, Issuer};
+use bearward_store::Store;
+use bearward_token::{AccessToken, Clock, Issuer};
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 
+use crate::entry::{Entry, Founding, Upkeep};
+use crate::error::{Failure, SupplyError};
 use crate::gate::Gate;
-use crate::grant::Grant;
-use crate::handle::Handle;
-use crate::keeper::Entry;
+use crate::grant::{Grant, Revoked};
+use crate::handle::{Changes, Handle, Label, Wanted};
+use crate::held::Supplied;
 use crate::key::{KeyDigest, KeyParts, TokenKey};
+use crate::shelf::Shelf;
+
+/// So many callers' own tokens are kept at once, unless told otherwise.
+pub const MAX_ON_USE: u64 = 10_000;
+/// A caller's own token that nobody asked for in this time is forgotten.
+const IDLE: Duration = Duration::from_secs(3600);
+/// How long a clean end waits for requests that are under way.
+const LANDING: Duration = Duration::from_secs(10);
 
 /// The token manager.
 #[derive(Debug)]
 pub struct TokenManager {
     clock: Arc<dyn Clock>,
     observer: Observer,
+    fixed: ArcSwap<HashMap<KeyDigest, Handle>>,
+    on_use: Cache<KeyDigest, Arc<Entry>>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    entries: HashMap<KeyDigest, Arc<Entry>>,
     gates: HashMap<(Issuer, String), Arc<Gate>>,
     random: fastrand::Rng,
 }
@@ -30,29 +49,160 @@ struct Inner {
 impl TokenManager {
     /// An empty manager. `seed` decides every jitter, so that a test can repeat a run.
     pub fn new(clock: Arc<dyn Clock>, observer: Observer, seed: u64) -> Self {
-        let inner =
-            Inner { entries: HashMap::new(), gates: HashMap::new(), random: fastrand::Rng::with_seed(seed) };
-        Self { clock, observer, inner: Mutex::new(inner) }
+        let inner = Inner { gates: HashMap::new(), random: fastrand::Rng::with_seed(seed) };
+        // The one that was used longest ago goes. By how often they are used, as is this cache's own way, a new
+        // caller's token would go at once while others are busy, and be asked for again with every request.
+        let on_use = Cache::builder()
+            .max_capacity(MAX_ON_USE)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(IDLE)
+            .build();
+        Self { clock, observer, fixed: ArcSwap::default(), on_use, inner: Mutex::new(inner) }
     }
 
-    /// The handle for a key, under a name of its own. Asked for again, the same entry: equal keys share token
+    /// The handle for a configured key, under a name of its own. Asked for again, the same entry: equal keys share token
     /// and flight, and `grant` of the first one stays; its name is the one that fetches are counted under.
     pub fn handle(&self, name: &str, key: &TokenKey, grant: Arc<dyn Grant>) -> Handle {
-        let mut inner = self.inner();
-        let KeyParts { issuer, client, .. } = key.parts();
-        let gate = inner.gates.entry((issuer.clone(), client.clone())).or_default().clone();
-        let random = inner.random.fork();
-        let entry = inner.entries.entry(key.digest()).or_insert_with(|| {
-            Arc::new(Entry::new(name.into(), grant, gate, self.clock.clone(), self.observer.clone(), random))
-        });
-        Handle::new(name.into(), entry.clone())
+        self.shelved(name, key, grant, Upkeep::Always, None)
     }
 
-    /// Ends all tasks. Callers that wait get [`crate::Failure::Stopped`].
-    pub fn shut_down(&self) {
-        for entry in self.inner().entries.values() {
-            entry.stop();
+    /// The same, with a say in whether it is refreshed while nobody asks, and a store that the token outlives this process
+    /// in.
+    pub fn shelved(
+        &self,
+        name: &str,
+        key: &TokenKey,
+        grant: Arc<dyn Grant>,
+        upkeep: Upkeep,
+        store: Option<Arc<dyn Store>>,
+    ) -> Handle {
+        let label = Label::new(name, &self.observer);
+        // Held to the end: of two that come at once the second finds what the first has put in.
+        let mut inner = self.inner();
+        if let Some(known) = self.fixed.load().get(&key.digest()) {
+            return Handle::new(label, known.entry().clone());
         }
+        let shelf = store.map(|store| Shelf::new(store, key, self.clock.clone()));
+        let handle = Handle::new(label.clone(), self.entry(&mut inner, &label, key, grant, upkeep, shelf));
+        let mut fixed = HashMap::clone(&self.fixed.load());
+        fixed.insert(key.digest(), handle.clone());
+        self.fixed.store(Arc::new(fixed));
+        handle
+    }
+
+    /// The handle for a caller's own key. Its token is refreshed while it is used, and forgotten when it is not.
+    pub fn on_use(&self, label: &Label, key: &TokenKey, grant: impl FnOnce() -> Arc<dyn Grant>) -> Handle {
+        let entry = self.on_use.get_with(key.digest(), || {
+            self.entry(&mut self.inner(), label, key, grant(), Upkeep::OnUse, None)
+        });
+        Handle::new(label.clone(), entry)
+    }
+
+    /// A token that is alive, for a key that a handle was made for; see [`Handle::ensure_access`].
+    ///
+    /// # Errors
+    /// As there; and [`Failure::UnknownKey`].
+    pub async fn ensure_access(&self, key: &TokenKey, wanted: &Wanted) -> Result<Supplied, SupplyError> {
+        // Borrowed, not cloned: the way to a fresh token takes no lock and allocates nothing.
+        if let Some(fresh) = self.fixed.load().get(&key.digest()).and_then(|handle| handle.fresh(wanted)) {
+            return Ok(fresh);
+        }
+        self.find(key)?.ensure_access(wanted).await
+    }
+
+    /// The same with the ID token; see [`Handle::ensure_access_and_id`].
+    ///
+    /// # Errors
+    /// As there; and [`Failure::UnknownKey`].
+    pub async fn ensure_access_and_id(
+        &self,
+        key: &TokenKey,
+        wanted: &Wanted,
+    ) -> Result<Supplied, SupplyError> {
+        self.find(key)?.ensure_access_and_id(wanted).await
+    }
+
+    /// Drops a key's token if it still is `refused`; see [`Handle::invalidate`].
+    pub fn invalidate(&self, key: &TokenKey, refused: &AccessToken) -> bool {
+        self.find(key).is_ok_and(|handle| handle.entry().drop_if(|held| held.token == *refused))
+    }
+
+    /// Every token of a key from now on, as it comes.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownKey`].
+    pub fn changes(&self, key: &TokenKey) -> Result<Changes, SupplyError> {
+        Ok(self.find(key)?.changes())
+    }
+
+    /// Ends a login: see [`Handle::log_out`].
+    ///
+    /// # Errors
+    /// As there; and [`Failure::UnknownKey`].
+    pub async fn log_out(&self, key: &TokenKey) -> Result<Revoked, SupplyError> {
+        let handle = self.find(key)?;
+        self.on_use.invalidate(&key.digest());
+        handle.log_out().await
+    }
+
+    /// Begins nothing any more, lets requests that are under way end, for at most ten seconds, and ends all tasks: a
+    /// refresh token that is being spent is not lost. Callers that still wait get [`Failure::Stopped`].
+    pub async fn shut_down(&self) {
+        let entries = self.entries();
+        entries.iter().for_each(|entry| entry.retire());
+        let landed = futures_util::future::join_all(entries.iter().map(|entry| entry.landed()));
+        tokio::select! {
+            _ = landed => {}
+            () = self.clock.sleep(LANDING) => {}
+        }
+        self.stop();
+    }
+
+    /// Ends all tasks at once.
+    fn stop(&self) {
+        self.entries().iter().for_each(|entry| entry.stop());
+    }
+
+    fn find(&self, key: &TokenKey) -> Result<Handle, SupplyError> {
+        let digest = key.digest();
+        let fixed = || self.fixed.load().get(&digest).cloned();
+        let on_use = || {
+            let entry = self.on_use.get(&digest)?;
+            Some(Handle::new(Label::new(&entry.name, &self.observer), entry))
+        };
+        let unknown = SupplyError { failure: Arc::new(Failure::UnknownKey), retry_after: None };
+        fixed().or_else(on_use).ok_or(unknown)
+    }
+
+    fn entry(
+        &self,
+        inner: &mut Inner,
+        label: &Label,
+        key: &TokenKey,
+        grant: Arc<dyn Grant>,
+        upkeep: Upkeep,
+        shelf: Option<Shelf>,
+    ) -> Arc<Entry> {
+        let KeyParts { issuer, client, .. } = key.parts();
+        Arc::new(Entry::new(Founding {
+            name: label.name().clone(),
+            clock: self.clock.clone(),
+            observer: self.observer.clone(),
+            grant,
+            gate: inner.gates.entry((issuer.clone(), client.clone())).or_default().clone(),
+            upkeep,
+            shelf,
+            random: inner.random.fork(),
+        }))
+    }
+
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        let fixed = self.fixed.load();
+        fixed
+            .values()
+            .map(|handle| handle.entry().clone())
+            .chain(self.on_use.iter().map(|(_, entry)| entry))
+            .collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -62,6 +212,6 @@ impl TokenManager {
 
 impl Drop for TokenManager {
     fn drop(&mut self) {
-        self.shut_down();
+        self.stop();
     }
 }

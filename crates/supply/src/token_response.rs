@@ -1,30 +1,47 @@
 //! Reads what a token endpoint answers (RFC 6749 §5), strictly and without ever repeating it.
 
 use bearward_issuer::oauth_client::Answered;
-use bearward_token::{AccessToken, Fingerprint};
+use bearward_token::{AccessToken, IdToken, RefreshToken};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Failure;
-use crate::grant::Granted;
-use crate::lifetime::lifetime;
+use crate::grant::{Granted, GrantedId};
+use crate::lifetime::{left_of_jwt, lifetime};
+use crate::quota::Quota;
 
 /// Longest token taken, in bytes: what fits in a header of any server.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// What an answer holds.
+#[derive(Debug)]
+pub struct Answer {
+    /// The token.
+    pub granted: Granted,
+    /// A new refresh token; `None`: the old one stays (SPEC CL-7).
+    pub refresh_token: Option<RefreshToken>,
+    /// What kind of token it is, where the grant makes the server say so (RFC 8693 §2.2.1).
+    pub issued_token_type: Option<String>,
+}
 
 /// The token in an answer, or why there is none.
 ///
 /// # Errors
 /// By status and OAuth error code; see [`Failure`]. A 200 that holds no sound token is a passing failure,
 /// for it usually is a proxy's page or half an answer (HARD 7).
-pub fn read(answered: &Answered, unix_ms: u64) -> Result<Granted, Failure> {
+pub fn read(answered: &Answered, unix_ms: u64) -> Result<Answer, Failure> {
     let answer = &answered.answer;
+    let quota = Quota::read(&answer.headers, unix_ms);
     if answer.status.is_success() {
-        return success(&answer.body, answered.credential);
+        let mut read = success(&answer.body, unix_ms)?;
+        read.granted.credential = Some(answered.credential);
+        read.granted.quota = quota;
+        return Ok(read);
     }
     let error: OAuthError = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let retry_after = answer.retry_after(unix_ms);
+    // Who says only when the quota begins anew asks for as long a pause.
+    let retry_after = answer.retry_after(unix_ms).or_else(|| quota?.spent_for());
     match answer.status {
         StatusCode::TOO_MANY_REQUESTS => Err(Failure::RateLimited { retry_after }),
         // Auth0 and others answer a spent quota with another status and this code.
@@ -41,12 +58,15 @@ pub fn read(answered: &Answered, unix_ms: u64) -> Result<Granted, Failure> {
     }
 }
 
-fn success(body: &[u8], credential: Fingerprint) -> Result<Granted, Failure> {
+fn success(body: &[u8], unix_ms: u64) -> Result<Answer, Failure> {
     #[derive(Deserialize)]
     struct TokenResponse {
         access_token: String,
         token_type: String,
         expires_in: Option<Value>,
+        id_token: Option<String>,
+        refresh_token: Option<String>,
+        issued_token_type: Option<String>,
     }
     let bad = |reason| Failure::BadResponse { reason };
     let response: TokenResponse = serde_json::from_slice(body)
@@ -59,7 +79,15 @@ fn success(body: &[u8], credential: Fingerprint) -> Result<Granted, Failure> {
         return Err(bad("its access_token is empty, too long, or holds characters that no header can carry"));
     }
     let lifetime = lifetime(response.expires_in.as_ref(), &token);
-    Ok(Granted { access_token: AccessToken::new(token), lifetime, credential: Some(credential) })
+    let id_token = response.id_token.and_then(|text| {
+        let lifetime = left_of_jwt(&text, unix_ms / 1000)?;
+        Some(GrantedId { token: IdToken::new(text), lifetime })
+    });
+    Ok(Answer {
+        granted: Granted { id_token, ..Granted::new(AccessToken::new(token), lifetime) },
+        refresh_token: response.refresh_token.filter(|token| !token.is_empty()).map(RefreshToken::new),
+        issued_token_type: response.issued_token_type,
+    })
 }
 
 /// RFC 6749 §5.2, and Auth0's `{statusCode, error, message, errorCode}`.

@@ -10,7 +10,7 @@ use bearward_issuer::{
     OauthClient,
 };
 use bearward_observe::Observer;
-use bearward_supply::{ClientCredentials, Failure, Grant, TokenManager, Wanted};
+use bearward_supply::{ClientCredentials, Failure, Grant, TokenManager, TokenRequest, Wanted};
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, Fault, Place, TokenShape};
 use bearward_token::{ClientSecret, Clock, JwsKey, SystemClock};
@@ -33,11 +33,15 @@ fn client(server: &AuthorizationServer, id: &str, auth: ClientAuth) -> ClientCre
 }
 
 fn client_with(server: &AuthorizationServer, id: &str, auth: ClientAuth, secret: &str) -> ClientCredentials {
+    ClientCredentials::new(request_with(server, id, auth, secret))
+}
+
+fn request_with(server: &AuthorizationServer, id: &str, auth: ClientAuth, secret: &str) -> TokenRequest {
     let fetch = Arc::new(HttpFetch::with_timeout(Duration::from_millis(500)).unwrap());
     let clock = Arc::new(SystemClock::new());
     let discovery = Discovery::new(fetch.clone(), clock.clone());
     let credential = Arc::new(FixedCredential(ClientSecret::new(secret)));
-    ClientCredentials {
+    TokenRequest {
         metadata: KnownMetadata::new(server.issuer().parse().unwrap(), discovery, clock.clone()),
         token_endpoint: None,
         client: OauthClient::new(id, auth, credential, fetch, clock),
@@ -87,8 +91,9 @@ async fn a_client_with_a_key_signs_for_the_issuer_or_for_whom_an_older_server_wa
         .unwrap();
     let with = |pem: &str| client_with(&server, "signer", ClientAuth::PrivateKeyJwt, pem);
     let to = |audience: &str| {
-        let client = with(&pem);
-        ClientCredentials { client: client.client.asserting_to(Some(audience.into())), ..client }
+        let request = request_with(&server, "signer", ClientAuth::PrivateKeyJwt, &pem);
+        let client = request.client.asserting_to(Some(audience.into()));
+        ClientCredentials::new(TokenRequest { client, ..request })
     };
     assert!(with(&pem).request().await.is_ok());
     assert!(to(&server.token_endpoint()).request().await.is_ok());
@@ -119,7 +124,7 @@ async fn a_key_that_is_changed_is_used_at_once_and_told_of_when_it_has_worked() 
     let server = builder(public).start().await.unwrap();
     let address = server.address();
     let changing = Arc::new(Changing(std::sync::Mutex::new(pem)));
-    let plain = client_with(&server, "signer", ClientAuth::PrivateKeyJwt, "");
+    let plain = request_with(&server, "signer", ClientAuth::PrivateKeyJwt, "");
     let client = OauthClient::new(
         "signer",
         ClientAuth::PrivateKeyJwt,
@@ -127,9 +132,9 @@ async fn a_key_that_is_changed_is_used_at_once_and_told_of_when_it_has_worked() 
         plain.client.fetch.clone(),
         plain.client.clock.clone(),
     );
-    let grant = Arc::new(ClientCredentials { client, resource: None, ..plain });
+    let grant = Arc::new(ClientCredentials::new(TokenRequest { client, resource: None, ..plain }));
     let observer = Observer::new();
-    let manager = TokenManager::new(grant.client.clock.clone(), observer.clone(), 1);
+    let manager = TokenManager::new(grant.request.client.clock.clone(), observer.clone(), 1);
     let handle = manager.handle("api", &grant.key(), grant.clone());
     let first = handle.ensure_access(&Wanted::default()).await.unwrap();
     // The store has the new key before the server knows it: the old one still serves.
@@ -153,7 +158,9 @@ async fn what_the_server_refuses_for_good_is_told_by_its_code() {
     let wrong_auth = client(&server, "post", ClientAuth::SecretBasic);
     let unknown = client(&server, "nobody", ClientAuth::SecretBasic);
     let wrong_secret = client_with(&server, "basic: client", ClientAuth::SecretBasic, "wrong");
-    let wrong_resource = ClientCredentials { resource: Some("https://other".into()), ..basic(&server) };
+    let request = request_with(&server, "basic: client", ClientAuth::SecretBasic, SECRET);
+    let wrong_resource =
+        ClientCredentials::new(TokenRequest { resource: Some("https://other".into()), ..request });
     for (client, expected) in [
         (wrong_auth, "invalid_client"),
         (unknown, "invalid_client"),

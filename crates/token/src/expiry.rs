@@ -38,6 +38,13 @@ impl Expiry {
         self.left(clock).is_zero()
     }
 
+    /// How long it is dead, on the clock that says more; zero while it is not.
+    pub fn past(&self, clock: &dyn Clock) -> Duration {
+        let now = Moment::now(clock);
+        let wall = Duration::from_millis(now.unix_ms.saturating_sub(self.unix_ms));
+        wall.max(now.monotonic.saturating_sub(self.monotonic))
+    }
+
     /// The end on the wall clock, milliseconds since the Unix epoch.
     pub fn unix_ms(&self) -> u64 {
         self.unix_ms

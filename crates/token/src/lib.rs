@@ -11,6 +11,7 @@ pub mod place;
 pub mod principal;
 pub mod scope;
 pub mod secret;
+pub mod share;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use expiry::Expiry;
@@ -18,4 +19,5 @@ pub use jws::{JwsError, JwsKey};
 pub use place::{Endpoint, Issuer, PlaceError, Resource};
 pub use principal::Principal;
 pub use scope::{Scope, ScopeError, ScopeSet};
-pub use secret::{AccessToken, ClientSecret, Fingerprint, RefreshToken, SealingKey};
+pub use secret::{AccessToken, ClientSecret, Fingerprint, IdToken, RefreshToken, SealingKey};
+pub use share::Share;

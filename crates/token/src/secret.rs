@@ -54,6 +54,10 @@ secret! {
     AccessToken
 }
 secret! {
+    /// An ID token (OpenID Connect Core §2): says who has logged in, and opens nothing.
+    IdToken
+}
+secret! {
     /// A refresh token (RFC 6749 §1.5).
     RefreshToken
 }
@@ -75,6 +79,11 @@ impl Fingerprint {
     pub fn of(text: &str) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+        Self(bytes)
+    }
+
+    /// What [`Fingerprint::as_bytes`] gave.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

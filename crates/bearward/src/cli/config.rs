@@ -113,9 +113,12 @@ fn summary(settings: &Settings) -> String {
         }
     }
     for provider in &settings.providers {
+        let of = provider.request().map(|request| format!(" of {}", request.authority)).unwrap_or_default();
         text += &format!(
-            "supplies {} with tokens of {} for {}\n",
-            provider.name, provider.authority, provider.url
+            "supplies {} with tokens{of} by {} for {}\n",
+            provider.name,
+            provider.grant.name(),
+            provider.url
         );
     }
     text

@@ -10,9 +10,9 @@ use clap::Args;
 
 use super::config::exposed;
 use super::exit::Exit;
-use super::logging;
+use super::{loading, logging};
 use crate::compose::{Surroundings, compose};
-use crate::config::{Environment, Loaded, load, load_environment};
+use crate::config::Loaded;
 use crate::run::run;
 use crate::sockets::Sockets;
 
@@ -37,16 +37,9 @@ impl Serve {
             eprintln!("--log: {error}");
             return Exit::Usage;
         }
-        let loaded = match &self.config {
-            Some(file) => load(file, Environment::of_process()),
-            None => load_environment(Environment::of_process()),
-        };
-        let loaded = match loaded {
+        let loaded = match loading::loaded(self.config.as_deref()) {
             Ok(loaded) => loaded,
-            Err(errors) => {
-                eprintln!("{:?}", miette::Report::new(errors));
-                return Exit::Usage;
-            }
+            Err(exit) => return exit,
         };
         for warning in &loaded.warnings {
             let (line, column) = warning.line_and_column().unzip();
@@ -86,7 +79,7 @@ async fn serve(loaded: Loaded) -> Exit {
         secrets: Secrets::new(environment.into_inner()),
         seed: random_seed(),
     };
-    let composition = match compose(&settings, &around) {
+    let composition = match compose(&settings, &around).await {
         Ok(composition) => composition,
         Err(error) => {
             tracing::error!("{error}");

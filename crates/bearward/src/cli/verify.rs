@@ -12,11 +12,12 @@ use bearward_token::SystemClock;
 use clap::Args;
 
 use super::exit::Exit;
+use super::loading;
 use super::output::print;
 use super::running::{self, Known};
 use super::serve::random_seed;
 use crate::compose::{Surroundings, compose};
-use crate::config::{Environment, Settings, load, load_environment};
+use crate::config::Settings;
 
 /// Longest input that is read, in bytes; a token is far shorter.
 const MOST: u64 = 64 * 1024;
@@ -50,18 +51,9 @@ pub struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Exit {
-        let usual = PathBuf::from("bearward.yaml");
-        let file = self.config.clone().or_else(|| usual.exists().then_some(usual));
-        let loaded = match file {
-            Some(file) => load(&file, Environment::of_process()),
-            None => load_environment(Environment::of_process()),
-        };
-        let loaded = match loaded {
+        let loaded = match loading::loaded(loading::usual(self.config.as_deref()).as_deref()) {
             Ok(loaded) => loaded,
-            Err(errors) => {
-                eprintln!("{:?}", miette::Report::new(errors));
-                return Exit::Usage;
-            }
+            Err(exit) => return exit,
         };
         let settings = match self.only_guard(loaded.settings) {
             Ok(settings) => settings,
@@ -167,7 +159,7 @@ async fn explain(settings: &Settings, secrets: Secrets, token: &str) -> Result<E
         secrets,
         seed: random_seed(),
     };
-    let composition = compose(settings, &around).map_err(|error| error.to_string())?;
+    let composition = compose(settings, &around).await.map_err(|error| error.to_string())?;
     let guard = composition.guards.first().ok_or("the configuration has no guard")?;
     for revocation in known.iter().flat_map(|known| &known.revocations) {
         // One that this process has no room for, or that is over, is told of by the server alone.

@@ -83,7 +83,7 @@ impl Builder<'_> {
         };
         let (prefixes, clock) = (settings.prefixes.clone(), self.around.clock.clone());
         let tokens = Arc::new(OpaqueTokens::new(issuer.clone(), prefixes, describe, clock));
-        let credential = self.secret(settings.by.secret());
+        let credential = settings.by.secret().map_or_else(super::no_secret, |secret| self.secret(secret));
         self.health.register(Arc::new(OpaqueProbe { tokens: tokens.clone(), credential }));
         tokens
     }

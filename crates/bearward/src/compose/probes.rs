@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bearward_guard::{KeySource, OpaqueTokens};
 use bearward_issuer::SharedCredential;
 use bearward_observe::{Condition, Observer, Probe};
-use bearward_supply::Handle;
+use bearward_supply::{Handle, Revoker};
 
 /// Readiness of an issuer's keys.
 pub(super) struct IssuerProbe(pub(super) Arc<KeySource>);
@@ -43,6 +43,8 @@ impl Probe for OpaqueProbe {
 /// Readiness of a provider's token; keeps the gauge of its remaining life current along the way.
 pub(super) struct ProviderProbe {
     pub(super) handle: Handle,
+    /// Tells the authorization server of logouts.
+    pub(super) revoker: Option<Arc<Revoker>>,
     pub(super) observer: Observer,
 }
 
@@ -54,6 +56,13 @@ impl Probe for ProviderProbe {
     fn condition(&self) -> Condition {
         let left = self.handle.expires_in().unwrap_or_default();
         self.observer.metrics().set_expires_in(self.handle.name(), left);
-        Probe::condition(&self.handle)
+        let condition = Probe::condition(&self.handle);
+        let waiting = self.revoker.as_ref().map_or(0, |revoker| revoker.waiting());
+        match condition {
+            Condition::Ready if waiting > 0 => Condition::Degraded {
+                reason: format!("{waiting} tokens wait to be revoked at the authorization server"),
+            },
+            condition => condition,
+        }
     }
 }

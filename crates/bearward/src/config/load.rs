@@ -8,7 +8,9 @@ use super::problem::{ConfigErrors, Problem};
 use super::reader::{Problems, Section};
 use super::settings::Settings;
 use super::tree::{Node, Place, place_in, scalars};
-use super::{audit, from_environment, guards, overrides, providers, revocation, server, together, tree};
+use super::{
+    audit, from_environment, guards, overrides, providers, revocation, server, state, together, tree,
+};
 
 /// The process's environment, taken once at start.
 #[derive(Clone, Default)]
@@ -174,12 +176,8 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
 
 /// `is_described`: there is a guard in the environment, or what is wrong with it has been said.
 fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings {
-    for (later, what) in [
-        ("state", "it keeps everything in memory"),
-        ("default", "it belongs to reusing the application's login"),
-        ("broker", "it has no broker"),
-        ("rollout", "every guard and provider is fully on"),
-    ] {
+    for (later, what) in [("broker", "it has no broker"), ("rollout", "every guard and provider is fully on")]
+    {
         root.not_yet(later, what);
     }
     let server = server::read(root, problems);
@@ -197,8 +195,9 @@ fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings
             "[{resource: …, upstream: …, issuers: […]}]` or `server.egress: 127.0.0.1:8090",
         );
     }
+    let state = state::read(root);
     root.finish();
-    Settings { server, guards, providers, revocation, audit }
+    Settings { server, guards, providers, revocation, audit, state }
 }
 
 /// Names that are promised and that this version does not read: whoever sets them must know.

@@ -33,7 +33,7 @@ pub(crate) fn read(
 fn introspect(section: &Section<'_>) -> Option<OpaqueSettings> {
     let endpoint =
         endpoint(section, "endpoint", "write an https:// URL, or leave it out to have it discovered");
-    let client = client(section, "mcp-guard");
+    let client = client(section, "mcp-guard", false);
     let help = "write what the tokens begin with, such as `oat_`, or leave it out: then all that are no JWTs are asked about";
     let prefixes = section.some_texts("prefixes", help).unwrap_or_default();
     let prefixes = prefixes.into_iter().map(|text| text.text.to_owned()).collect();

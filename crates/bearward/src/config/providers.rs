@@ -7,12 +7,15 @@ use bearward_supply::TenantSigner;
 use bearward_supply::tenant_headers::is_tenant;
 use bearward_token::{ClientSecret, Endpoint, PlaceError};
 
+use super::grants;
+use super::keeping::Keeping;
 use super::reader::{Section, Text};
 use super::settings::{ProviderSettings, TenantSettings};
-use super::values::{client, secret, warn_of_plain_http};
+use super::values::secret;
 
 /// Reads all of them.
 pub(crate) fn read(root: &Section<'_>) -> Vec<ProviderSettings> {
+    let defaults = Keeping::of_defaults(root);
     let Some(mcp) = root.section("mcp") else { return Vec::new() };
     let mut names = HashSet::new();
     let mut providers = Vec::new();
@@ -25,7 +28,7 @@ pub(crate) fn read(root: &Section<'_>) -> Vec<ProviderSettings> {
                 "give each its own name",
             );
         }
-        providers.extend(provider(&section, name));
+        providers.extend(provider(&section, name, &defaults));
         section.finish();
     }
     mcp.finish();
@@ -44,7 +47,7 @@ fn name<'a>(section: &Section<'a>) -> Option<Text<'a>> {
     Some(name)
 }
 
-fn provider(section: &Section<'_>, name: Option<Text<'_>>) -> Option<ProviderSettings> {
+fn provider(section: &Section<'_>, name: Option<Text<'_>>, defaults: &Keeping) -> Option<ProviderSettings> {
     let url = section.required_text("url", "https://api.example.com");
     let tenant_headers = section.section("tenantHeaders").and_then(|tenant| {
         let read = tenant_headers(&tenant);
@@ -55,77 +58,26 @@ fn provider(section: &Section<'_>, name: Option<Text<'_>>) -> Option<ProviderSet
         section.missing("auth", "{grant: client_credentials, …}");
         return None;
     };
-    for later in ["reuseAuthorizer", "reuseAuthorizerMode", "minTTL", "storage"] {
+    for later in ["reuseAuthorizer", "reuseAuthorizerMode"] {
         auth.not_yet(later, "it belongs to reusing the application's login");
     }
     let allow_insecure = auth.flag("allowInsecure").unwrap_or(false);
     let url = url.and_then(|url| destination(section, url, allow_insecure));
-    grant(&auth);
-    let authority = auth.required_text("authority", "https://idp.example.com");
-    let authority = authority.and_then(|text| {
-        let issuer: bearward_token::Issuer =
-            auth.parse("authority", text, "write the issuer exactly as its metadata says")?;
-        if issuer.is_plain_http() {
-            warn_of_plain_http(&auth, text, "the authority");
-        }
-        Some(issuer)
-    });
-    let client = client(&auth, "my-client");
-    let token_endpoint: Option<Endpoint> =
-        auth.parsed("tokenEndpoint", "write an https:// URL, or leave it out to have it discovered");
-    if let Some(text) =
-        auth.text("tokenEndpoint").filter(|_| token_endpoint.as_ref().is_some_and(Endpoint::is_plain_http))
-    {
-        warn_of_plain_http(&auth, text, "the token endpoint");
-    }
-    let extra = extra(&auth);
-    let audience = auth.text("audience").map(|text| text.text.to_owned());
-    let resource = auth.text("resource").map(|text| text.text.to_owned());
-    let scopes = auth.texts("scopes").unwrap_or_default();
-    let scopes =
-        scopes.into_iter().filter_map(|text| auth.parse("scopes", text, "one scope an entry")).collect();
+    let grant = grants::read(&auth);
+    let keeping = Keeping::read(&auth).or(*defaults);
+    let prefetch = auth.flag("prefetch").unwrap_or(true);
+    let hands_out = auth.flag("handOut").unwrap_or(false);
     auth.finish();
     Some(ProviderSettings {
         name: name?.text.to_owned(),
         url: url?,
-        authority: authority?,
-        token_endpoint,
-        client: client?,
-        audience,
-        resource,
-        scopes,
-        extra,
+        grant: grant?,
+        prefetch,
+        storage: keeping.storage(),
+        min_ttl: keeping.min_ttl(),
+        hands_out,
         tenant_headers,
     })
-}
-
-/// `parameters`: what some server wants beside what the grant says.
-fn extra(auth: &Section<'_>) -> Vec<(String, String)> {
-    /// What Bearward says itself.
-    const OWN: [&str; 11] = [
-        "grant_type",
-        "client_id",
-        "client_secret",
-        "client_assertion",
-        "client_assertion_type",
-        "scope",
-        "audience",
-        "resource",
-        "refresh_token",
-        "subject_token",
-        "actor_token",
-    ];
-    let Some(map) = auth.section("parameters") else { return Vec::new() };
-    let mut extra = Vec::new();
-    for (name, node) in map.all() {
-        if OWN.contains(&name.text) {
-            let help = "use the key of its own: `scopes`, `audience`, `resource`, `clientId` and their like";
-            map.error(name.at, format!("`{}` is said by Bearward itself", name.text), help);
-        }
-        let values = map.texts_in(name.text, node);
-        extra.extend(values.into_iter().map(|value| (name.text.to_owned(), value.text.to_owned())));
-    }
-    extra
 }
 
 /// A token leaves over plain HTTP to loopback alone, and only where that was asked for.
@@ -153,19 +105,6 @@ fn destination(section: &Section<'_>, url: Text<'_>, allow_insecure: bool) -> Op
             section.error(url.at, format!("`{}`: {error}", section.path_of("url")), help);
             None
         }
-    }
-}
-
-fn grant(auth: &Section<'_>) {
-    let Some(grant) = auth.required_text("grant", "client_credentials") else { return };
-    match grant.text {
-        "client_credentials" => {}
-        "token_exchange" | "session" | "passthrough" | "static" => auth.error(
-            grant.at,
-            format!("grant `{}` is known, but this version does not have it yet", grant.text),
-            "use `client_credentials`",
-        ),
-        other => auth.error(grant.at, format!("`{other}` is not a grant"), "use `client_credentials`"),
     }
 }
 

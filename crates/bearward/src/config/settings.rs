@@ -1,5 +1,11 @@
 //! What a configuration says, in types that cannot be wrong. Services are built from these and nothing else.
 
+mod provider;
+
+pub use provider::{
+    ActorSettings, ClientSettings, GrantSettings, MinTtl, ProviderSettings, RequestSettings, TenantSettings,
+};
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +16,6 @@ use bearward_gateway::target::Target;
 use bearward_guard::keys::Algorithm;
 use bearward_guard::metadata::Description;
 use bearward_guard::{ClaimPath, Expectations, LimitSettings, Mode, Policy};
-use bearward_issuer::ClientAuth;
 use bearward_observe::audit::{Destination, Field};
 use bearward_secrets::SecretRef;
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
@@ -30,6 +35,17 @@ pub struct Settings {
     pub revocation: RevocationSettings,
     /// Where decisions are written down; absent: nowhere.
     pub audit: Option<AuditSettings>,
+    /// Where what must outlive the process is kept; absent: in memory alone, and it does not.
+    pub state: Option<StateSettings>,
+}
+
+/// Sealed files.
+#[derive(Debug, Clone)]
+pub struct StateSettings {
+    /// The folder.
+    pub path: PathBuf,
+    /// What they are sealed with, newest first.
+    pub keys: Vec<SecretRef>,
 }
 
 /// Where revocations are.
@@ -62,16 +78,11 @@ pub struct HiddenSettings {
 impl Settings {
     /// Every secret, with what it is for.
     pub fn secrets(&self) -> Vec<(String, &SecretRef)> {
-        let of = |provider: &'_ ProviderSettings| format!("provider `{}`", provider.name);
-        let clients = self.providers.iter().map(|provider| (of(provider), &provider.client.credential));
-        let tenants = self.providers.iter().filter_map(|provider| {
-            let tenant = provider.tenant_headers.as_ref()?;
-            Some((format!("tenant headers of {}", of(provider)), &tenant.secret))
-        });
+        let providers = self.providers.iter().flat_map(ProviderSettings::secrets);
         let issuers = self.guards.iter().flat_map(|guard| &guard.issuers).flat_map(|issuer| {
             let opaque = issuer.opaque.as_ref();
-            let opaque =
-                opaque.map(|opaque| (format!("opaque tokens of {}", issuer.issuer), opaque.by.secret()));
+            let opaque = opaque.and_then(|opaque| opaque.by.secret());
+            let opaque = opaque.map(|secret| (format!("opaque tokens of {}", issuer.issuer), secret));
             let keys = match &issuer.keys {
                 Some(KeysFrom::Protected(_, secret)) => Some((format!("keys of {}", issuer.issuer), secret)),
                 _ => None,
@@ -82,7 +93,9 @@ impl Settings {
         let hidden = self.audit.as_ref().and_then(|audit| audit.hidden.as_ref());
         let audit = hidden.map(|hidden| ("audit trail".to_owned(), &hidden.key));
         let admin = self.server.admin_token.iter().map(|token| ("the admin API".to_owned(), token));
-        clients.chain(tenants).chain(issuers).chain(keys).chain(audit).chain(admin).collect()
+        let state = self.state.iter().flat_map(|state| &state.keys);
+        let state = state.map(|key| ("the state's sealing key".to_owned(), key));
+        providers.chain(issuers).chain(keys).chain(audit).chain(admin).chain(state).collect()
     }
 
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
@@ -94,19 +107,18 @@ impl Settings {
         if let Some(AuditSettings { destination: Destination::File { path, .. }, .. }) = &mut self.audit {
             *path = folder.join(&path);
         }
+        let mut state = self.state.as_mut();
+        if let Some(state) = &mut state {
+            state.path = folder.join(&state.path);
+        }
         let hidden =
             self.audit.as_mut().and_then(|audit| audit.hidden.as_mut()).map(|hidden| &mut hidden.key);
-        for secret in self.server.identity_keys.iter_mut().chain(&mut self.server.admin_token).chain(hidden) {
+        let server = self.server.identity_keys.iter_mut().chain(&mut self.server.admin_token);
+        let state = state.into_iter().flat_map(|state| &mut state.keys);
+        let providers = self.providers.iter_mut().flat_map(ProviderSettings::secrets_mut);
+        for secret in server.chain(hidden).chain(state).chain(providers) {
             if let SecretRef::File(path) = secret {
                 *path = folder.join(&path);
-            }
-        }
-        for provider in &mut self.providers {
-            let tenant = provider.tenant_headers.as_mut().map(|tenant| &mut tenant.secret);
-            for secret in [Some(&mut provider.client.credential), tenant].into_iter().flatten() {
-                if let SecretRef::File(path) = secret {
-                    *path = folder.join(&path);
-                }
             }
         }
         for issuer in self.guards.iter_mut().flat_map(|guard| &mut guard.issuers) {
@@ -115,7 +127,9 @@ impl Settings {
             {
                 *path = folder.join(&path);
             }
-            if let Some(SecretRef::File(path)) = issuer.opaque.as_mut().map(|opaque| opaque.by.secret_mut()) {
+            if let Some(SecretRef::File(path)) =
+                issuer.opaque.as_mut().and_then(|opaque| opaque.by.secret_mut())
+            {
                 *path = folder.join(&path);
             }
         }
@@ -277,17 +291,17 @@ pub enum AskBy {
 
 impl AskBy {
     /// What proves that we may ask.
-    pub(crate) fn secret(&self) -> &SecretRef {
+    pub(crate) fn secret(&self) -> Option<&SecretRef> {
         match self {
-            Self::Introspection { client, .. } => &client.credential,
-            Self::Clerk { secret_key, .. } => secret_key,
+            Self::Introspection { client, .. } => client.credential.as_ref(),
+            Self::Clerk { secret_key, .. } => Some(secret_key),
         }
     }
 
-    fn secret_mut(&mut self) -> &mut SecretRef {
+    fn secret_mut(&mut self) -> Option<&mut SecretRef> {
         match self {
-            Self::Introspection { client, .. } => &mut client.credential,
-            Self::Clerk { secret_key, .. } => secret_key,
+            Self::Introspection { client, .. } => client.credential.as_mut(),
+            Self::Clerk { secret_key, .. } => Some(secret_key),
         }
     }
 }
@@ -305,53 +319,4 @@ pub enum KeysFrom {
     File(PathBuf),
     /// The configuration: a key set as JSON.
     Inline(String),
-}
-
-/// One outbound destination.
-#[derive(Debug, Clone)]
-pub struct ProviderSettings {
-    /// Its name.
-    pub name: String,
-    /// Its base URL: HTTPS, or loopback with `allowInsecure`.
-    pub url: Endpoint,
-    /// Who issues its tokens.
-    pub authority: Issuer,
-    /// Where; discovered when absent.
-    pub token_endpoint: Option<Endpoint>,
-    /// As whom they are asked for.
-    pub client: ClientSettings,
-    /// `audience` parameter.
-    pub audience: Option<String>,
-    /// `resource` parameter, verbatim.
-    pub resource: Option<String>,
-    /// `scope` parameter.
-    pub scopes: ScopeSet,
-    /// Further parameters of the token request.
-    pub extra: Vec<(String, String)>,
-    /// Signed tenant headers.
-    pub tenant_headers: Option<TenantSettings>,
-}
-
-/// A client at an authorization server.
-#[derive(Debug, Clone)]
-pub struct ClientSettings {
-    /// `client_id`.
-    pub id: String,
-    /// How it proves itself.
-    pub auth: ClientAuth,
-    /// Its secret, or its private key in PEM.
-    pub credential: SecretRef,
-    /// `aud` of its assertions; absent: the issuer.
-    pub assertion_audience: Option<String>,
-}
-
-/// Signed tenant headers.
-#[derive(Debug, Clone)]
-pub struct TenantSettings {
-    /// Header names begin with it.
-    pub prefix: String,
-    /// The key.
-    pub secret: SecretRef,
-    /// Whose tenant.
-    pub tenant: bearward_gateway::provider::TenantFrom,
 }

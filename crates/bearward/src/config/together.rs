@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use bearward_gateway::headers::Reserved;
 use bearward_gateway::provider::TenantFrom;
+use bearward_store::Kept;
 
 use super::reader::Section;
-use super::settings::{GuardSettings, ProviderSettings, Settings};
+use super::settings::{GrantSettings, GuardSettings, ProviderSettings, Settings};
+use super::tree::Place;
 
 /// Looks at everything once it has been read without an error.
 pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
@@ -21,6 +23,95 @@ pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
             settings.guards.iter().any(|guard| guard.provider.as_deref() == Some(provider.name.as_str()));
         is_used(section, settings, is_behind_a_guard);
         has_a_tenant(section, provider, settings.server.egress.is_some(), is_behind_a_guard);
+        has_a_caller(section, provider, settings.server.egress.is_some(), is_behind_a_guard);
+        is_kept_somewhere(section, provider, settings);
+        is_handed_out_for_something(section, provider, settings);
+        goes_where_it_was_issued_for(section, provider, &settings.guards);
+    }
+}
+
+/// Where a provider's `auth` stands.
+fn auth_at<'a>(section: &Section<'a>) -> &'a Place {
+    section.node("auth").map_or(section.at(), |node| &node.at)
+}
+
+/// Calls through the sidecar have no caller whose own token could be had.
+fn has_a_caller(
+    section: &Section<'_>,
+    provider: &ProviderSettings,
+    has_egress: bool,
+    is_behind_a_guard: bool,
+) {
+    if provider.grant.has_shared() || (!has_egress && is_behind_a_guard) {
+        return;
+    }
+    let message = "calls through the sidecar have no caller, and this provider's token is its caller's own";
+    if is_behind_a_guard {
+        section.warn(auth_at(section), message, "they are refused; calls through the guard are not");
+    } else {
+        section.error(auth_at(section), message, "name the provider in a guard, or use another grant");
+    }
+}
+
+/// What is to outlive the process needs a place to.
+fn is_kept_somewhere(section: &Section<'_>, provider: &ProviderSettings, settings: &Settings) {
+    let storage = provider.storage;
+    let is_login = matches!(provider.grant, GrantSettings::RefreshToken { .. });
+    let kept = [(storage.access, true), (storage.refresh, is_login)];
+    let is_sealed = kept.contains(&(Kept::Encrypted, true));
+    if is_sealed && settings.state.is_none() {
+        let help = "add `state: {backend: file, path: ./state, key: {env: BEARWARD_STATE_KEY}}` with a key from \
+                    `bearward keygen`, or use storage `keychain` or `memory`";
+        let message = "storage `encrypted` needs a folder and a key, and there is no `state.path`";
+        section.error(auth_at(section), message, help);
+    }
+    if is_login && storage.refresh == Kept::Memory {
+        let message = "a refresh token that is spent is replaced, and the next one is lost with the process";
+        section.warn(
+            auth_at(section),
+            message,
+            "use storage `{refresh: encrypted}`, so that the login goes on",
+        );
+    }
+}
+
+/// Whoever takes a token in hand must know what it is for.
+fn is_handed_out_for_something(section: &Section<'_>, provider: &ProviderSettings, settings: &Settings) {
+    if !provider.hands_out {
+        return;
+    }
+    let is_for = provider.request().is_some_and(|ask| ask.audience.is_some() || ask.resource.is_some());
+    if !is_for || !provider.grant.has_shared() {
+        let message = "`handOut` is for a token that all share, and that is for one `audience` or `resource`";
+        section.error(auth_at(section), message, "name its `audience` or `resource`, or remove `handOut`");
+    }
+    if settings.server.egress.is_none() {
+        let message = "`handOut` needs the sidecar, whose `GET /token/…` hands the token out";
+        section.error(auth_at(section), message, "open it: `server.egress: unix:/run/bearward.sock`");
+    }
+    if settings.providers.iter().any(|provider| provider.name == "token") {
+        let message = "a provider named `token` stands in the way of `GET /token/…`, which `handOut` opens";
+        section.error(section.at(), message, "give that provider another name");
+    }
+}
+
+/// The one law: a token that came in goes only to the very resource that it was issued for.
+fn goes_where_it_was_issued_for(
+    section: &Section<'_>,
+    provider: &ProviderSettings,
+    guards: &[GuardSettings],
+) {
+    let GrantSettings::Passthrough { resource } = &provider.grant else { return };
+    for guard in guards.iter().filter(|guard| guard.provider.as_deref() == Some(provider.name.as_str())) {
+        let audiences = guard.issuers.iter().flat_map(|issuer| &issuer.expectations.audiences);
+        if !audiences.into_iter().any(|audience| audience == resource) {
+            let message = format!(
+                "the tokens that open `{}` are issued for another resource than `{resource}`",
+                guard.resource
+            );
+            let help = "a token that came in goes nowhere else: use grant `token_exchange`";
+            section.error(auth_at(section), message, help);
+        }
     }
 }
 

@@ -133,7 +133,7 @@ fn secret_at(section: &Section<'_>, name: &str, node: &Node) -> Option<SecretRef
 }
 
 /// Who a client is and how it proves itself: `clientId` with `clientSecret`, or with `clientKey`, whose owner signs.
-pub(crate) fn client(section: &Section<'_>, example: &str) -> Option<ClientSettings> {
+pub(crate) fn client(section: &Section<'_>, example: &str, may_be_public: bool) -> Option<ClientSettings> {
     let id = section.required_text("clientId", example).map(|text| text.text.to_owned());
     let has_key = section.has("clientKey");
     let auth = client_auth(section, has_key);
@@ -149,9 +149,23 @@ pub(crate) fn client(section: &Section<'_>, example: &str) -> Option<ClientSetti
         let help = "remove `clientSecret`: the key alone proves who the client is; or remove `clientKey`";
         section.error(&node.at, "a client proves itself by a secret or by a key, not by both", help);
     }
-    let credential = secret(section, if has_key { "clientKey" } else { "clientSecret" });
+    let credential = match auth {
+        Some(ClientAuth::None) => {
+            if let Some(text) = section.text("clientAuth").filter(|_| !may_be_public) {
+                let help =
+                    "give it a `clientSecret` or a `clientKey`: what it asks for is given to nobody else";
+                section.error(text.at, "a public client cannot be used here", help);
+            }
+            if let Some(node) = section.node("clientSecret") {
+                let help = "remove `clientSecret`, or `clientAuth: none`";
+                section.error(&node.at, "a public client has no secret", help);
+            }
+            None
+        }
+        _ => Some(secret(section, if has_key { "clientKey" } else { "clientSecret" })?),
+    };
     let assertion_audience = assertion_audience.map(|text| text.text.to_owned());
-    Some(ClientSettings { id: id?, auth: auth?, credential: credential?, assertion_audience })
+    Some(ClientSettings { id: id?, auth: auth?, credential, assertion_audience })
 }
 
 /// The member `clientAuth`; the kind of credential decides when it is left out.
@@ -159,11 +173,12 @@ fn client_auth(section: &Section<'_>, has_key: bool) -> Option<ClientAuth> {
     let usual = if has_key { ClientAuth::PrivateKeyJwt } else { ClientAuth::default() };
     let Some(text) = section.text("clientAuth") else { return Some(usual) };
     let help = "use `client_secret_basic` (the default) or `client_secret_post` with `clientSecret`, or \
-                `private_key_jwt` with `clientKey`";
+                `private_key_jwt` with `clientKey`, or `none` for a public client that has neither";
     let auth = match text.text {
         "client_secret_basic" => ClientAuth::SecretBasic,
         "client_secret_post" => ClientAuth::SecretPost,
         "private_key_jwt" => ClientAuth::PrivateKeyJwt,
+        "none" => ClientAuth::None,
         other => {
             let message = format!("`{other}` is not a client authentication that fits here");
             section.error(text.at, message, help);

@@ -94,7 +94,7 @@ pub fn line(event: &Event, paint: Paint) -> Option<String> {
         Event::HeaderAttached { provider } => {
             format!("{} own token attached for {provider}", paint.good("→"))
         }
-        Event::TokenFetched { provider, failure: None, took, lifetime } => {
+        Event::TokenFetched { provider, failure: None, took, lifetime, .. } => {
             let life = lifetime.map_or(0, |l| l.as_secs());
             format!(
                 "{} token for {provider} fetched in {} ms, good for {life} s",
@@ -110,6 +110,13 @@ pub fn line(event: &Event, paint: Paint) -> Option<String> {
         }
         Event::RetrySuccess { provider } => format!("{} {provider} took the new token", paint.good("↻")),
         Event::SecretRotated { provider } => format!("{} {provider} took the new secret", paint.good("↻")),
-        Event::AuthAccepted { .. } | Event::TokenStoreHit { .. } | Event::Proxied { .. } => return None,
+        Event::QuotaSeen { provider, limit, left, is_low_now: true, .. } => {
+            format!("{} {provider}: {left} requests {limit} are left", paint.bad("⟳"))
+        }
+        Event::AuthAccepted { .. }
+        | Event::TokenStoreHit { .. }
+        | Event::FlightJoined { .. }
+        | Event::QuotaSeen { .. }
+        | Event::Proxied { .. } => return None,
     })
 }

@@ -77,7 +77,7 @@ impl World {
         let environment = [("DEMO_CLIENT_SECRET", client_secret), ("DEMO_TENANT_SECRET", tenant_secret)];
         let environment = Environment::new(environment.map(|(name, value)| (name.to_owned(), value)));
         let observer = Observer::new();
-        let bearward = Background::start(&config, environment, observer.clone(), sockets)?;
+        let bearward = Background::start(&config, environment, observer.clone(), sockets).await?;
         let admin = format!("http://{admin}");
         Ok(Self { authorization_server, mcp, notes, observer, resource, admin, config, bearward })
     }

@@ -17,8 +17,9 @@ fn every_event_moves_its_promised_counter() {
             failure: None,
             took,
             lifetime: Some(Duration::from_secs(60)),
+            late: Some(Duration::from_millis(3)),
         },
-        Event::TokenFetched { provider, failure: Some("timeout"), took, lifetime: None },
+        Event::TokenFetched { provider, failure: Some("timeout"), took, lifetime: None, late: None },
         Event::AuthRejected { guard: guard.clone(), reason: Rejection::Expired, is_enforced: true },
         Event::AuthRejected { guard: guard.clone(), reason: Rejection::Scope, is_enforced: false },
         Event::AuthVerified {

@@ -3,6 +3,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use std::time::Duration;
 
+use bearward_token::Fingerprint;
+
 use super::*;
 
 fn answer(status: u16, body: &str) -> Answered {
@@ -38,6 +40,7 @@ fn a_200_without_a_sound_token_is_a_passing_failure() {
 fn a_good_response_is_read_whatever_the_case_of_its_type() {
     let granted =
         read(&answer(200, r#"{"access_token":"a.b","token_type":"bearer","expires_in":60}"#), 0).unwrap();
+    let granted = granted.granted;
     assert_eq!((granted.access_token.expose(), granted.lifetime), ("a.b", Duration::from_secs(60)));
 }
 

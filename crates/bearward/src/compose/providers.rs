@@ -1,0 +1,170 @@
+//! Providers: by which grant each has its tokens, where they are kept, and what is attached beside.
+
+use std::sync::Arc;
+
+use bearward_gateway::Provider;
+use bearward_gateway::provider::TenantHeaders;
+use bearward_gateway::target::Target;
+use bearward_issuer::OauthClient;
+use bearward_store::{Kept, Purpose, Storage, Store};
+use bearward_supply::{
+    ClientCredentials, Exchange, Grant, Handle, Label, RefreshTokenGrant, Revoker, Source, StaticToken,
+    TenantSigner, TokenKey, TokenRequest, Upkeep, Wanted,
+};
+use bearward_token::Issuer;
+
+use super::probes::ProviderProbe;
+use super::{Builder, ComposeError};
+use crate::config::settings::{
+    ActorSettings, ClientSettings, GrantSettings, ProviderSettings, RequestSettings, TenantSettings,
+};
+
+impl Builder<'_> {
+    pub(super) fn provider(&self, provider: &ProviderSettings) -> Result<Arc<Provider>, ComposeError> {
+        let target =
+            Target::new(provider.url.as_str()).map_err(|error| ComposeError::Setting(error.to_string()))?;
+        let tenant = provider.tenant_headers.as_ref().map(|tenant| self.tenant_headers(provider, tenant));
+        let wanted =
+            Wanted { min_ttl: provider.min_ttl.access, min_ttl_id: provider.min_ttl.id, ..Wanted::default() };
+        Ok(Arc::new(Provider {
+            name: provider.name.as_str().into(),
+            target,
+            tokens: self.source(provider)?,
+            wanted,
+            tenant: tenant.transpose()?,
+        }))
+    }
+
+    fn source(&self, provider: &ProviderSettings) -> Result<Source, ComposeError> {
+        match &provider.grant {
+            GrantSettings::ClientCredentials(request) => {
+                self.client_credentials(provider, request).map(Source::Shared)
+            }
+            GrantSettings::RefreshToken { request, given } => {
+                let request = Arc::new(self.request(request));
+                let store = self.stores.route(&provider.storage, Purpose::RefreshToken)?;
+                let revoker = self.revoker(&request, &provider.storage);
+                let grant = RefreshTokenGrant::new(request, self.secret(given), store, Some(revoker.clone()));
+                let key = grant.key();
+                self.shared(provider, &key, Arc::new(grant), Some(revoker)).map(Source::Shared)
+            }
+            GrantSettings::TokenExchange { request, actor, share } => {
+                let own = self.exchange(provider, request, actor.as_ref());
+                Ok(match share {
+                    None => Source::Own(own),
+                    Some(share) => {
+                        let shared = self.client_credentials(provider, request)?;
+                        Source::Staged { own, shared, share: *share }
+                    }
+                })
+            }
+            GrantSettings::Passthrough { resource } => Ok(Source::Passthrough { resource: resource.clone() }),
+            GrantSettings::Static { token, authority } => {
+                let issuer = authority.clone().map_or_else(|| self.origin(provider), Ok)?;
+                let key = StaticToken::key(issuer, &provider.name, None);
+                let grant = StaticToken::new(self.secret(token), self.around.clock.clone());
+                self.shared(provider, &key, Arc::new(grant), None).map(Source::Shared)
+            }
+        }
+    }
+
+    fn client_credentials(
+        &self,
+        provider: &ProviderSettings,
+        request: &RequestSettings,
+    ) -> Result<Handle, ComposeError> {
+        let request = Arc::new(self.request(request));
+        let revoker = self.revoker(&request, &provider.storage);
+        let grant = ClientCredentials { request, revoker: Some(revoker.clone()) };
+        let key = grant.key();
+        self.shared(provider, &key, Arc::new(grant), Some(revoker))
+    }
+
+    fn exchange(
+        &self,
+        provider: &ProviderSettings,
+        request: &RequestSettings,
+        actor: Option<&ActorSettings>,
+    ) -> Exchange {
+        let actor = actor.map(|actor| {
+            let ActorSettings { audience, resource, scopes } = actor.clone();
+            let request = self.request(&RequestSettings { audience, resource, scopes, ..request.clone() });
+            let grant = ClientCredentials { request: Arc::new(request), revoker: None };
+            let key = grant.key();
+            self.manager.shelved(&provider.name, &key, Arc::new(grant), Upkeep::OnUse, None)
+        });
+        let request = Arc::new(self.request(request));
+        let revoker = Some(self.revoker(&request, &provider.storage));
+        let label = Label::new(&provider.name, &self.around.observer);
+        Exchange { manager: self.manager.clone(), label, request, actor, revoker }
+    }
+
+    /// A token that all share: got at the start and kept fresh, where the settings say so.
+    fn shared(
+        &self,
+        provider: &ProviderSettings,
+        key: &TokenKey,
+        grant: Arc<dyn Grant>,
+        revoker: Option<Arc<Revoker>>,
+    ) -> Result<Handle, ComposeError> {
+        let upkeep = if provider.prefetch { Upkeep::Always } else { Upkeep::OnUse };
+        // What is given stays where it was given.
+        let is_kept = provider.storage.access != Kept::Memory && !grant.is_local();
+        let store =
+            is_kept.then(|| self.stores.route(&provider.storage, Purpose::AccessToken)).transpose()?;
+        let handle = self.manager.shelved(&provider.name, key, grant, upkeep, store);
+        if provider.prefetch {
+            handle.prefetch();
+        }
+        let observer = self.around.observer.clone();
+        self.health.register(Arc::new(ProviderProbe { handle: handle.clone(), revoker, observer }));
+        Ok(handle)
+    }
+
+    fn request(&self, request: &RequestSettings) -> TokenRequest {
+        TokenRequest {
+            metadata: self.metadata(&request.authority),
+            token_endpoint: request.token_endpoint.clone(),
+            client: self.client(&request.client),
+            audience: request.audience.clone(),
+            resource: request.resource.clone(),
+            scopes: request.scopes.clone(),
+            extra: request.extra.clone(),
+        }
+    }
+
+    pub(super) fn client(&self, client: &ClientSettings) -> OauthClient {
+        let (fetch, clock) = (self.fetch.clone(), self.around.clock.clone());
+        let credential =
+            client.credential.as_ref().map_or_else(super::no_secret, |secret| self.secret(secret));
+        OauthClient::new(&client.id, client.auth, credential, fetch, clock)
+            .asserting_to(client.assertion_audience.clone())
+    }
+
+    /// Where nothing outlives the process, a revocation that waits does not either: a logout must not fail for it.
+    fn revoker(&self, request: &Arc<TokenRequest>, storage: &Storage) -> Arc<Revoker> {
+        let queue: Arc<dyn Store> = match self.stores.route(storage, Purpose::Revocation) {
+            Ok(store) => store,
+            Err(_) => self.stores.memory(),
+        };
+        Arc::new(Revoker::start(request.clone(), queue))
+    }
+
+    fn tenant_headers(
+        &self,
+        provider: &ProviderSettings,
+        tenant: &TenantSettings,
+    ) -> Result<TenantHeaders, ComposeError> {
+        let what = || format!("tenantHeaders of provider {}", provider.name);
+        let secret = self.around.secrets.read(&tenant.secret);
+        let secret = secret.map_err(|source| ComposeError::Secret { what: what(), source })?;
+        let signer = TenantSigner::new(&tenant.prefix, &secret);
+        let signer = signer.map_err(|error| ComposeError::Setting(error.to_string()))?;
+        Ok(TenantHeaders { signer, tenant: tenant.tenant.clone() })
+    }
+
+    /// For a token of which nobody says who issued it: its destination.
+    fn origin(&self, provider: &ProviderSettings) -> Result<Issuer, ComposeError> {
+        provider.url.as_str().parse().map_err(|error| ComposeError::Setting(format!("{error}")))
+    }
+}

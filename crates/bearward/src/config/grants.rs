@@ -1,0 +1,174 @@
+//! A provider's `auth`: by which grant its tokens are had, and what is asked for.
+
+use bearward_token::{Endpoint, Issuer, ScopeSet, Share};
+
+use super::reader::{Section, Text};
+use super::settings::{ActorSettings, GrantSettings, RequestSettings};
+use super::tree::Kind;
+use super::values::{client, secret, warn_of_plain_http};
+
+const KNOWN: &str = "use `client_credentials`, `token_exchange`, `refresh_token`, `passthrough` or `static`";
+const STAGED: &str = "write `{first: token_exchange, otherwise: client_credentials, share: 10%}`";
+
+/// Reads the grant and everything that it needs; keys of other grants are said to be out of place.
+pub(crate) fn read(auth: &Section<'_>) -> Option<GrantSettings> {
+    let (name, share) = name(auth)?;
+    let at = name.at;
+    let settings = match name.text {
+        "client_credentials" => request(auth, false).map(GrantSettings::ClientCredentials),
+        "token_exchange" => {
+            let actor = auth.section("actor").map(|section| actor(&section));
+            request(auth, false).map(|request| GrantSettings::TokenExchange { request, actor, share })
+        }
+        "refresh_token" => {
+            let given = secret(auth, "refreshToken");
+            request(auth, true)
+                .zip(given)
+                .map(|(request, given)| GrantSettings::RefreshToken { request, given })
+        }
+        "passthrough" => auth
+            .required_text("resource", "https://api.example.com")
+            .map(|text| GrantSettings::Passthrough { resource: text.text.to_owned() }),
+        "static" => {
+            let authority = auth.has("authority").then(|| authority(auth)).flatten();
+            secret(auth, "token").map(|token| GrantSettings::Static { token, authority })
+        }
+        "session" => {
+            let message = "grant `session` is known, but this version does not have it yet";
+            auth.error(at, message, KNOWN);
+            request(auth, false).map(GrantSettings::ClientCredentials)
+        }
+        other => {
+            auth.error(at, format!("`{other}` is not a grant"), KNOWN);
+            // So that what else is wrong is said at once.
+            return request(auth, false).map(GrantSettings::ClientCredentials);
+        }
+    };
+    out_of_place(auth, name);
+    settings
+}
+
+/// `grant: name`, or a name for a share of the callers and another for everybody else.
+fn name<'a>(auth: &Section<'a>) -> Option<(Text<'a>, Option<Share>)> {
+    let is_staged = auth.node("grant").is_some_and(|node| matches!(node.kind, Kind::Map(_)));
+    if !is_staged {
+        return auth.required_text("grant", "client_credentials").map(|name| (name, None));
+    }
+    let staged = auth.section("grant")?;
+    let first = staged.required_text("first", "token_exchange");
+    let otherwise = staged.required_text("otherwise", "client_credentials");
+    let wrong = [(first, "token_exchange"), (otherwise, "client_credentials")];
+    let is_wrong = |(text, wanted): &(Option<Text<'_>>, &str)| text.is_some_and(|text| text.text != *wanted);
+    if let Some((Some(text), wanted)) = wrong.into_iter().find(is_wrong) {
+        staged.error(text.at, format!("only `{wanted}` can stand here, and not `{}`", text.text), STAGED);
+    }
+    let share = share(&staged);
+    staged.finish();
+    Some((first?, share.or(Some(Share::percent(0)))))
+}
+
+fn share(staged: &Section<'_>) -> Option<Share> {
+    let text = staged.required_text("share", "10%")?;
+    let percent = text.text.strip_suffix('%').and_then(|percent| percent.trim().parse::<u8>().ok());
+    let Some(percent) = percent.filter(|percent| *percent <= 100) else {
+        staged.error(text.at, format!("`{}` is no share of callers", text.text), STAGED);
+        return None;
+    };
+    Some(Share::percent(percent))
+}
+
+fn request(auth: &Section<'_>, may_be_public: bool) -> Option<RequestSettings> {
+    let authority = authority(auth);
+    let client = client(auth, "my-client", may_be_public);
+    let token_endpoint: Option<Endpoint> =
+        auth.parsed("tokenEndpoint", "write an https:// URL, or leave it out to have it discovered");
+    if let Some(text) =
+        auth.text("tokenEndpoint").filter(|_| token_endpoint.as_ref().is_some_and(Endpoint::is_plain_http))
+    {
+        warn_of_plain_http(auth, text, "the token endpoint");
+    }
+    let extra = extra(auth);
+    let ActorSettings { audience, resource, scopes } = what(auth);
+    let (authority, client) = (authority?, client?);
+    Some(RequestSettings { authority, token_endpoint, client, audience, resource, scopes, extra })
+}
+
+fn authority(auth: &Section<'_>) -> Option<Issuer> {
+    let text = auth.required_text("authority", "https://idp.example.com")?;
+    let issuer: Issuer = auth.parse("authority", text, "write the issuer exactly as its metadata says")?;
+    if issuer.is_plain_http() {
+        warn_of_plain_http(auth, text, "the authority");
+    }
+    Some(issuer)
+}
+
+fn actor(section: &Section<'_>) -> ActorSettings {
+    let settings = what(section);
+    section.finish();
+    settings
+}
+
+/// `audience`, `resource`, `scopes`.
+fn what(section: &Section<'_>) -> ActorSettings {
+    let scopes = section.texts("scopes").unwrap_or_default().into_iter();
+    ActorSettings {
+        audience: section.text("audience").map(|text| text.text.to_owned()),
+        resource: section.text("resource").map(|text| text.text.to_owned()),
+        scopes: scopes
+            .filter_map(|text| section.parse("scopes", text, "one scope an entry"))
+            .collect::<ScopeSet>(),
+    }
+}
+
+/// `parameters`: what some server wants beside what the grant says.
+fn extra(auth: &Section<'_>) -> Vec<(String, String)> {
+    /// What Bearward says itself.
+    const OWN: [&str; 14] = [
+        "grant_type",
+        "client_id",
+        "client_secret",
+        "client_assertion",
+        "client_assertion_type",
+        "scope",
+        "audience",
+        "resource",
+        "refresh_token",
+        "subject_token",
+        "subject_token_type",
+        "requested_token_type",
+        "actor_token",
+        "actor_token_type",
+    ];
+    let Some(map) = auth.section("parameters") else { return Vec::new() };
+    let mut extra = Vec::new();
+    for (name, node) in map.all() {
+        if OWN.contains(&name.text) {
+            let help = "use the key of its own: `scopes`, `audience`, `resource`, `clientId` and their like";
+            map.error(name.at, format!("`{}` is said by Bearward itself", name.text), help);
+        }
+        let values = map.texts_in(name.text, node);
+        extra.extend(values.into_iter().map(|value| (name.text.to_owned(), value.text.to_owned())));
+    }
+    extra
+}
+
+/// A key that belongs to another grant was meant to do something, and does not.
+fn out_of_place(auth: &Section<'_>, grant: Text<'_>) {
+    let asks = ["client_credentials", "token_exchange", "refresh_token", "session"];
+    let request =
+        ["clientId", "clientSecret", "clientKey", "clientAuth", "assertionAudience", "tokenEndpoint"];
+    let more = ["audience", "scopes", "parameters"];
+    let mut rules: Vec<(&'static str, &[&str])> = vec![
+        ("refreshToken", &["refresh_token"]),
+        ("token", &["static"]),
+        ("actor", &["token_exchange"]),
+        ("authority", &["client_credentials", "token_exchange", "refresh_token", "session", "static"]),
+    ];
+    rules.extend(request.into_iter().chain(more).map(|key| (key, asks.as_slice())));
+    for (key, grants) in rules {
+        if let Some(node) = auth.node(key).filter(|_| !grants.contains(&grant.text)) {
+            let message = format!("`{}` is of no use to grant `{}`", auth.path_of(key), grant.text);
+            auth.error(&node.at, message, format!("remove it, or use grant `{}`", grants.join("` or `")));
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! All there is of one key: its token, who may ask for the next one, and when.
+//!
+//! ```text
+//! callers ──claim──► is a flight under way? ─yes─► wait for it to settle
+//!                      │no                          ▲
+//!                      └─ due? ─► the keeper's task ─┘ (keeper.rs)
+//! ```
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bearward_observe::{Event, Observer};
+use bearward_token::expiry::Moment;
+use bearward_token::{Clock, Fingerprint};
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use crate::error::{Failure, SupplyError};
+use crate::gate::Gate;
+use crate::grant::Grant;
+use crate::held::Held;
+use crate::keeper::{MIN_INTERVAL, keep};
+use crate::shelf::Shelf;
+
+/// Between two forced refreshes (HARD 15).
+pub(crate) const FORCE_COOLDOWN: Duration = Duration::from_secs(30);
+
+/// One key's entry.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: Arc<str>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Observer,
+    pub(crate) grant: Arc<dyn Grant>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) upkeep: Upkeep,
+    /// Where the token outlives the process, if it does.
+    pub(crate) shelf: Option<Shelf>,
+    pub(crate) current: ArcSwapOption<Held>,
+    /// Rises when a flight has ended, well or badly.
+    pub(crate) settled: watch::Sender<u64>,
+    /// Wakes the keeper.
+    pub(crate) wanted: Notify,
+    state: Mutex<State>,
+}
+
+/// Whether a token is refreshed while nobody asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// It is: whoever comes finds it fresh.
+    Always,
+    /// It is not: for tokens of which there may be many.
+    OnUse,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    /// A flight is under way, or was asked for.
+    pub(crate) is_fetching: bool,
+    /// Passing failures in a row.
+    pub(crate) failures: u32,
+    /// Why the last flight failed, and until when nobody tries again.
+    pub(crate) failed: Option<Failed>,
+    /// No request before this.
+    pub(crate) not_before: Duration,
+    last_forced: Option<Duration>,
+    /// When somebody last looked whether a refused credential was replaced.
+    looked_at: Option<Duration>,
+    pub(crate) keeper: Option<AbortHandle>,
+    /// The version of the credential that the current token was granted to.
+    pub(crate) worked_with: Option<Fingerprint>,
+    /// Grows with each logout. What a flight brings that began before one is not taken in (HARD 14).
+    pub(crate) epoch: u64,
+    /// Nothing is fetched before somebody asks.
+    pub(crate) is_logged_out: bool,
+    pub(crate) is_stopped: bool,
+    pub(crate) random: fastrand::Rng,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) failure: Arc<Failure>,
+    pub(crate) until: Duration,
+    pub(crate) credential: Option<Fingerprint>,
+}
+
+/// What came of asking for a flight.
+pub(crate) enum Claim {
+    /// One is under way: wait for it to settle.
+    Fetching {
+        /// Somebody else had asked for it before.
+        is_joined: bool,
+    },
+    /// A forced one is not due yet.
+    TooSoon,
+    /// The last one failed and the next is not due yet.
+    Failing(SupplyError),
+}
+
+/// What an entry is made of.
+pub(crate) struct Founding {
+    pub(crate) name: Arc<str>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Observer,
+    pub(crate) grant: Arc<dyn Grant>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) upkeep: Upkeep,
+    pub(crate) shelf: Option<Shelf>,
+    pub(crate) random: fastrand::Rng,
+}
+
+impl Entry {
+    pub(crate) fn new(founding: Founding) -> Self {
+        let Founding { name, clock, observer, grant, gate, upkeep, shelf, random } = founding;
+        let state = State {
+            is_fetching: false,
+            failures: 0,
+            failed: None,
+            not_before: Duration::ZERO,
+            last_forced: None,
+            looked_at: None,
+            keeper: None,
+            worked_with: None,
+            epoch: 0,
+            is_logged_out: false,
+            is_stopped: false,
+            random,
+        };
+        Self {
+            name,
+            clock,
+            observer,
+            grant,
+            gate,
+            upkeep,
+            shelf,
+            current: ArcSwapOption::empty(),
+            settled: watch::channel(0).0,
+            wanted: Notify::new(),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The current token, if it may still be handed out.
+    pub(crate) fn usable(&self) -> Option<Arc<Held>> {
+        self.usable_at(&Moment::now(&*self.clock))
+    }
+
+    /// The same at a moment that was read already.
+    pub(crate) fn usable_at(&self, now: &Moment) -> Option<Arc<Held>> {
+        self.current.load_full().filter(|held| !held.usable_until.left_at(now).is_zero())
+    }
+
+    /// Asks for a flight, unless the last one failed a moment ago.
+    pub(crate) fn claim(self: &Arc<Self>) -> Claim {
+        let is_replaced = self.is_refused_credential_replaced();
+        let mut state = self.state();
+        if state.is_fetching {
+            return Claim::Fetching { is_joined: true };
+        }
+        if let Some(failed) = state.failed.clone().filter(|_| !is_replaced) {
+            let left = failed.until.saturating_sub(self.clock.monotonic());
+            if !left.is_zero() {
+                return Claim::Failing(SupplyError { failure: failed.failure, retry_after: Some(left) });
+            }
+        }
+        self.begin(&mut state)
+    }
+
+    /// Asks for a flight although there is a token, at most one per cooldown.
+    pub(crate) fn claim_by_force(self: &Arc<Self>) -> Claim {
+        {
+            let mut state = self.state();
+            if state.is_fetching {
+                return Claim::Fetching { is_joined: true };
+            }
+            if !self.may_force(&mut state) {
+                return Claim::TooSoon;
+            }
+        }
+        self.claim()
+    }
+
+    /// Drops the current token if it is `refused`, at most once per cooldown: the refusal may be the destination's own
+    /// fault, and the next token no better (HARD 15).
+    pub(crate) fn drop_if(&self, is_refused: impl Fn(&Held) -> bool) -> bool {
+        let mut state = self.state();
+        let Some(held) = self.current.load_full().filter(|held| is_refused(held)) else { return false };
+        if !self.may_force(&mut state) {
+            return false;
+        }
+        // A flight may end at this moment: only this very token goes.
+        let before = self.current.compare_and_swap(&held, None);
+        before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &held))
+    }
+
+    fn may_force(&self, state: &mut State) -> bool {
+        let now = self.clock.monotonic();
+        if state.last_forced.is_some_and(|last| now < last + FORCE_COOLDOWN) {
+            return false;
+        }
+        state.last_forced = Some(now);
+        // The cooldown is the stricter limit.
+        state.not_before = Duration::ZERO;
+        true
+    }
+
+    /// A refused credential that has been replaced is tried at once. Reading it may touch a file, so that is
+    /// done without the lock, and at most once a second.
+    fn is_refused_credential_replaced(&self) -> bool {
+        let refused = {
+            let now = self.clock.monotonic();
+            let mut state = self.state();
+            let Some(failed) = state.failed.as_ref().filter(|failed| !failed.failure.is_passing()) else {
+                return false;
+            };
+            let credential = failed.credential;
+            if state.looked_at.is_some_and(|last| now < last + MIN_INTERVAL) {
+                return false;
+            }
+            state.looked_at = Some(now);
+            credential
+        };
+        refused != self.grant.credential_version()
+    }
+
+    fn begin(self: &Arc<Self>, state: &mut State) -> Claim {
+        if state.is_stopped {
+            return Claim::Failing(stopped());
+        }
+        state.is_fetching = true;
+        state.is_logged_out = false;
+        if state.keeper.as_ref().is_none_or(AbortHandle::is_finished) {
+            state.keeper = Some(tokio::spawn(keep(self.clone())).abort_handle());
+        } else {
+            self.wanted.notify_one();
+        }
+        Claim::Fetching { is_joined: false }
+    }
+
+    /// Why the last flight failed; `None` when it did not.
+    pub(crate) fn failing(&self) -> Option<SupplyError> {
+        let failed = self.state().failed.clone()?;
+        let left = failed.until.saturating_sub(self.clock.monotonic());
+        Some(SupplyError { failure: failed.failure, retry_after: Some(left) })
+    }
+
+    /// For a caller that found neither a token nor a failure: at shutdown, and when a logout came between.
+    pub(crate) fn last_error(&self) -> SupplyError {
+        self.failing().unwrap_or_else(|| if self.state().is_stopped { stopped() } else { logged_out() })
+    }
+
+    /// True once something was asked for, whatever came of it.
+    pub(crate) fn was_asked(&self) -> bool {
+        let state = self.state();
+        state.is_fetching || state.failed.is_some() || self.current.load().is_some()
+    }
+
+    /// Forgets the token; a flight that is under way brings nothing any more (HARD 14).
+    pub(crate) fn forget(&self) -> Option<Arc<Held>> {
+        let mut state = self.state();
+        state.epoch += 1;
+        state.is_logged_out = true;
+        state.failed = None;
+        state.failures = 0;
+        self.current.swap(None)
+    }
+
+    /// Nothing is begun any more; a flight that is under way may end.
+    pub(crate) fn retire(&self) {
+        self.state().is_stopped = true;
+        self.wanted.notify_one();
+    }
+
+    /// Waits until no flight is under way.
+    pub(crate) async fn landed(&self) {
+        let mut settled = self.settled.subscribe();
+        while self.state().is_fetching {
+            if settled.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the task at once. Callers that wait are told; nothing is fetched any more.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state();
+        state.is_stopped = true;
+        state.is_fetching = false;
+        if let Some(keeper) = state.keeper.take() {
+            keeper.abort();
+        }
+        drop(state);
+        self.settled.send_modify(|n| *n += 1);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state().is_stopped
+    }
+
+    /// A caller waits for a flight that somebody else began.
+    pub(crate) fn note_joined(&self) {
+        self.observer.emit(Event::FlightJoined { provider: self.name.clone() });
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stopped() -> SupplyError {
+    SupplyError { failure: Arc::new(Failure::Stopped), retry_after: None }
+}
+
+fn logged_out() -> SupplyError {
+    SupplyError { failure: Arc::new(Failure::LoggedOut), retry_after: None }
+}

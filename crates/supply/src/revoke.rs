@@ -1,0 +1,273 @@
+//! Tells an authorization server that tokens are of no use any more (RFC 7009), and keeps telling it until it knows.
+//!
+//! ```text
+//! logout ─► told? ─yes─► done
+//!             └─no──► queue, in the store ─► told again, with a pause that grows ─► done
+//! ```
+//! A logout never fails because the server is down (HARD 14).
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bearward_issuer::{Form, MetadataError};
+use bearward_store::{Expected, Place, Purpose, SecretBytes, Store};
+use bearward_token::{AccessToken, Clock, Endpoint, Fingerprint, RefreshToken};
+use serde::Deserialize;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::error::Failure;
+use crate::grant::Revoked;
+use crate::token_request::TokenRequest;
+
+/// Between two attempts: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+/// What was not revoked in this time has expired at its server too.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Revokes the tokens of one client.
+pub struct Revoker {
+    inner: Arc<Inner>,
+    task: AbortHandle,
+}
+
+struct Inner {
+    request: Arc<TokenRequest>,
+    queue: Arc<dyn Store>,
+    /// Where in the queue something waits.
+    waiting: Mutex<Vec<Place>>,
+    queued: Notify,
+}
+
+/// A token to be revoked.
+#[derive(Debug, Clone)]
+pub struct Revocable {
+    secret: SecretBytes,
+    hint: Hint,
+}
+
+/// `token_type_hint` (RFC 7009 §2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    Access,
+    Refresh,
+}
+
+impl From<&AccessToken> for Revocable {
+    fn from(token: &AccessToken) -> Self {
+        Self { secret: token.into(), hint: Hint::Access }
+    }
+}
+
+impl From<&RefreshToken> for Revocable {
+    fn from(token: &RefreshToken) -> Self {
+        Self { secret: token.into(), hint: Hint::Refresh }
+    }
+}
+
+impl Revoker {
+    /// Revokes as the client of `request`; what must be told later stands in `queue`, and what stands there from
+    /// earlier is told now. The task ends with this.
+    pub fn start(request: Arc<TokenRequest>, queue: Arc<dyn Store>) -> Self {
+        let inner = Inner { request, queue, waiting: Mutex::default(), queued: Notify::new() };
+        let inner = Arc::new(inner);
+        let task = tokio::spawn(tend(inner.clone())).abort_handle();
+        Self { inner, task }
+    }
+
+    /// Tells the server of each token, or sees to it that it is told.
+    ///
+    /// # Errors
+    /// When the server cannot be told now and the queue cannot be written either.
+    pub async fn revoke(&self, tokens: &[Revocable]) -> Result<Revoked, Failure> {
+        let mut all = Revoked::Nothing;
+        for token in tokens {
+            all = match (self.inner.revoke_or_queue(token).await?, all) {
+                (Revoked::Queued, _) | (_, Revoked::Queued) => Revoked::Queued,
+                (Revoked::NotOffered, _) | (_, Revoked::NotOffered) => Revoked::NotOffered,
+                (now, _) => now,
+            };
+        }
+        Ok(all)
+    }
+
+    /// How many tokens wait to be revoked.
+    pub fn waiting(&self) -> usize {
+        self.inner.waiting().len()
+    }
+}
+
+impl Drop for Revoker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Revoker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Revoker({:?})", self.inner.request.client)
+    }
+}
+
+impl Inner {
+    async fn revoke_or_queue(&self, token: &Revocable) -> Result<Revoked, Failure> {
+        match self.revoke(token).await {
+            Ok(revoked) => Ok(revoked),
+            Err(failure) => {
+                tracing::warn!(client = %self.request.client.id, %failure, "a token is revoked later");
+                self.queue(token).await?;
+                Ok(Revoked::Queued)
+            }
+        }
+    }
+
+    async fn revoke(&self, token: &Revocable) -> Result<Revoked, Failure> {
+        let Some(endpoint) = self.endpoint().await? else { return Ok(Revoked::NotOffered) };
+        let Some(text) = token.secret.expose_text() else { return Ok(Revoked::Nothing) };
+        let fields = vec![("token", text.to_owned()), ("token_type_hint", token.hint.as_str().to_owned())];
+        let form = Form { fields, ..Form::default() };
+        let issuer = self.request.metadata.issuer();
+        let answer = self.request.client.post(issuer, &endpoint, &form).await?.answer;
+        if answer.status.is_success() {
+            return Ok(Revoked::Done);
+        }
+        let error: OAuthError = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match error.error.as_str() {
+            // RFC 7009 §2.2.1: it does not revoke this kind of token.
+            "unsupported_token_type" => Ok(Revoked::NotOffered),
+            _ => Err(Failure::Unavailable {
+                status: answer.status.as_u16(),
+                retry_after: answer.retry_after(self.clock().unix_ms()),
+            }),
+        }
+    }
+
+    /// Where; `None`: the server's metadata names no such place.
+    async fn endpoint(&self) -> Result<Option<Endpoint>, Failure> {
+        let metadata = self.request.metadata.get().await?;
+        match metadata.revocation_endpoint() {
+            Ok(endpoint) => Ok(Some(endpoint)),
+            Err(MetadataError::Missing { .. }) => Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "tokens are not revoked");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn queue(&self, token: &Revocable) -> Result<(), Failure> {
+        let place = self.place(token);
+        let expires_at = self.clock().unix_seconds() + LONGEST.as_secs();
+        self.queue.put(&place, token.pack(), Some(expires_at), Expected::NewLogin).await?;
+        let mut waiting = self.waiting();
+        if !waiting.contains(&place) {
+            waiting.push(place);
+        }
+        drop(waiting);
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    fn place(&self, token: &Revocable) -> Place {
+        Place {
+            tenant: None,
+            issuer: self.request.metadata.issuer().clone(),
+            subject: None,
+            client: self.request.client.id.clone(),
+            purpose: Purpose::Revocation,
+            key: *Fingerprint::of(token.secret.expose_text().unwrap_or_default()).as_bytes(),
+        }
+    }
+
+    /// What an earlier process left. A store that cannot list keeps what it has for nobody: it expires there.
+    async fn find_waiting(&self) {
+        let Ok(found) = self.queue.list(Purpose::Revocation).await else { return };
+        let is_ours = |place: &Place| {
+            place.issuer == *self.request.metadata.issuer() && place.client == self.request.client.id
+        };
+        self.waiting().extend(found.places.into_iter().filter(is_ours));
+    }
+
+    /// Tells the server of all that waits; true when nothing waits any more.
+    async fn work_off(&self) -> bool {
+        let places = self.waiting().clone();
+        for place in places {
+            let is_over = match self.queue.get(&place).await {
+                Ok(Some(record)) => match Revocable::unpack(&record.secret) {
+                    Some(token) => self.revoke(&token).await.is_ok(),
+                    None => true,
+                },
+                Ok(None) => true,
+                Err(_) => false,
+            };
+            if is_over && self.queue.remove(&place).await.is_ok() {
+                self.waiting().retain(|other| *other != place);
+            }
+        }
+        self.waiting().is_empty()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.request.client.clock
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends with its owner, who aborts it.
+async fn tend(inner: Arc<Inner>) {
+    inner.find_waiting().await;
+    let mut pause = PAUSES.0;
+    loop {
+        if inner.waiting().is_empty() {
+            inner.queued.notified().await;
+            pause = PAUSES.0;
+        } else if inner.work_off().await {
+            continue;
+        }
+        inner.clock().sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+impl Revocable {
+    fn pack(&self) -> SecretBytes {
+        let kind = match self.hint {
+            Hint::Access => b'a',
+            Hint::Refresh => b'r',
+        };
+        let token = self.secret.expose();
+        let mut bytes = Vec::with_capacity(1 + token.len());
+        bytes.push(kind);
+        bytes.extend_from_slice(token);
+        SecretBytes::new(bytes)
+    }
+
+    fn unpack(bytes: &SecretBytes) -> Option<Self> {
+        let (kind, token) = bytes.expose().split_first()?;
+        let hint = match kind {
+            b'a' => Hint::Access,
+            b'r' => Hint::Refresh,
+            _ => return None,
+        };
+        Some(Self { secret: SecretBytes::new(token.to_vec()), hint })
+    }
+}
+
+impl Hint {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access_token",
+            Self::Refresh => "refresh_token",
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OAuthError {
+    error: String,
+}

@@ -1,0 +1,89 @@
+//! A token that was given: nobody is asked for it, and nobody can get another. Its expiry is watched.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bearward_issuer::SharedCredential;
+use bearward_token::{AccessToken, Clock, Fingerprint, Issuer};
+
+use crate::error::Failure;
+use crate::grant::{Grant, Granted, Requesting};
+use crate::key::{KeyParts, TokenKey};
+use crate::lifetime::left_of_jwt;
+
+/// The grant's name, in configuration and keys.
+pub const NAME: &str = "static";
+
+/// A token that says nothing of its end is taken to live for so long, from when it was last read.
+const UNKNOWN: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Read so often, so that one that is put in its place is used soon.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// A given token.
+pub struct StaticToken {
+    token: SharedCredential,
+    clock: Arc<dyn Clock>,
+}
+
+impl StaticToken {
+    /// The token that `token` reads.
+    pub fn new(token: SharedCredential, clock: Arc<dyn Clock>) -> Self {
+        Self { token, clock }
+    }
+
+    /// What it is known by: whose it is, and for which provider.
+    pub fn key(issuer: Issuer, provider: &str, resource: Option<String>) -> TokenKey {
+        TokenKey::from(KeyParts {
+            tenant: None,
+            issuer,
+            client: provider.to_owned(),
+            client_auth: "none",
+            credential: None,
+            token_endpoint: None,
+            grant: NAME,
+            subject_token: None,
+            scopes: bearward_token::ScopeSet::default(),
+            audience: None,
+            resource,
+            extra: Vec::new(),
+        })
+    }
+
+    fn read(&self) -> Result<Granted, Failure> {
+        let given = self.token.current()?;
+        let text = given.secret.expose();
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Failure::Given { reason: "it holds characters that no header can carry" });
+        }
+        let left = left_of_jwt(text, self.clock.unix_seconds());
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(Failure::Given {
+                reason: "it has expired: put a new one in its place, or use another grant",
+            });
+        }
+        let mut granted = Granted::new(AccessToken::new(text), left.unwrap_or(UNKNOWN));
+        granted.look_again = Some(LOOK_AGAIN);
+        Ok(granted)
+    }
+}
+
+impl Grant for StaticToken {
+    fn request(&self) -> Requesting<'_> {
+        Box::pin(async { self.read() })
+    }
+
+    fn credential_version(&self) -> Option<Fingerprint> {
+        self.token.current().ok().map(|token| token.version())
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for StaticToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StaticToken")
+    }
+}

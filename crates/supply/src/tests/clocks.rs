@@ -1,0 +1,38 @@
+//! Clocks that are slow, set, or stand still.
+
+use super::scene::*;
+
+#[tokio::test]
+async fn expiry_counts_from_when_the_request_was_sent() {
+    let scene = Arc::new(Scene::new());
+    let hold = Arc::new(Notify::new());
+    *scene.script.hold.lock().unwrap() = Some(hold.clone());
+    let caller = tokio::spawn({
+        let scene = scene.clone();
+        async move { scene.token().await }
+    });
+    settle().await;
+    scene.clock.advance(Duration::from_secs(4));
+    hold.notify_one();
+    caller.await.unwrap();
+    assert_eq!(scene.handle.expires_in(), Some(LIFE - Duration::from_secs(4)));
+}
+
+#[tokio::test]
+async fn clock_steps_and_suspension_serve_no_dead_token_and_start_no_storm() {
+    for disturb in [
+        (|clock: &ManualClock| clock.step_wall(7_200_000)) as fn(&ManualClock),
+        |clock| clock.step_wall(-7_200_000),
+        |clock| clock.suspend(LIFE * 2),
+    ] {
+        let scene = Scene::new();
+        scene.token().await;
+        scene.pass(S).await;
+        disturb(&scene.clock);
+        for _ in 0..100 {
+            scene.token().await;
+            settle().await;
+        }
+        assert!(scene.script.asked() <= 2, "{}", scene.script.asked());
+    }
+}

@@ -1,0 +1,33 @@
+//! Names, ends, and what is never shown.
+
+use super::scene::*;
+
+#[tokio::test]
+async fn a_manager_that_goes_away_tells_its_callers_and_asks_nobody_any_more() {
+    let scene = Scene::new();
+    scene.token().await;
+    scene.manager.shut_down().await;
+    scene.pass(LIFE * 2).await;
+    let error = scene.try_token().await.unwrap_err();
+    assert_eq!(*error.failure, Failure::Stopped);
+    assert_eq!(scene.script.asked(), 1);
+}
+
+#[tokio::test]
+async fn nothing_shows_a_token() {
+    let scene = Scene::new();
+    let supplied = scene.handle.ensure_access(&Wanted::default()).await.unwrap();
+    let header = supplied.authorization(&*scene.clock).unwrap();
+    let shown = format!("{supplied:?} {:?} {header:?} {:?}", scene.handle, scene.manager);
+    assert!(!shown.contains("token-1"), "{shown}");
+}
+
+#[tokio::test]
+async fn two_names_for_one_token_share_it_and_each_keeps_its_own_name() {
+    let scene = Scene::new();
+    let other = scene.manager.handle("other", &key("notes"), scene.script.clone());
+    assert_eq!(other.ensure_access(&Wanted::default()).await.unwrap().token().expose(), scene.token().await);
+    assert_eq!(scene.script.asked(), 1);
+    assert_eq!((&**scene.handle.name(), &**other.name()), ("notes", "other"));
+    assert_eq!(Probe::name(&other), "provider other");
+}
