@@ -6,10 +6,14 @@
 pub mod authorization_server;
 pub mod client;
 pub mod keys;
+mod lent;
 pub mod mcp;
 pub mod mint;
 pub mod notes;
+pub mod raw;
 pub mod served;
+#[cfg(feature = "bad-tls")]
+pub mod tls;
 
 pub use authorization_server::AuthorizationServer;
 pub use keys::{Algorithm, SigningKey};

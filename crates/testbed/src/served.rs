@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -14,6 +15,9 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt;
+
+use crate::lent::Lent;
+use crate::raw::RawInstead;
 
 /// Put into an answer's extensions: the connection is closed instead of answering.
 #[derive(Debug, Clone, Copy)]
@@ -81,19 +85,35 @@ async fn accept_for_ever(listener: TcpListener, router: Router) {
 async fn serve_connection(stream: TcpStream, router: Router) {
     // Events of a stream are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
-        async move {
-            let answer: Response<Body> = match router.oneshot(request.map(Body::new)).await {
-                Ok(answer) => answer,
-                Err(never) => match never {},
-            };
-            match answer.extensions().get::<CloseInstead>() {
-                Some(_) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-                None => Ok(answer),
+    let (stream, raw) = (Lent::new(stream), Arc::new(OnceLock::new()));
+    let service = service_fn({
+        let raw = raw.clone();
+        move |request: Request<Incoming>| {
+            let (router, raw) = (router.clone(), raw.clone());
+            async move {
+                let answer: Response<Body> = match router.oneshot(request.map(Body::new)).await {
+                    Ok(answer) => answer,
+                    Err(never) => match never {},
+                };
+                // An error is the only way to make the HTTP server let go of the connection without a word.
+                let let_go = Err(io::Error::from(io::ErrorKind::ConnectionReset));
+                if answer.extensions().get::<CloseInstead>().is_some() {
+                    return let_go;
+                }
+                match answer.extensions().get::<RawInstead>() {
+                    Some(acts) => {
+                        let _ = raw.set(acts.clone());
+                        let_go
+                    }
+                    None => Ok(answer),
+                }
             }
         }
     });
+    let io = TokioIo::new(stream.clone());
     // A peer that goes away ends the connection; there is nobody to tell.
-    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(io, service).await;
+    if let (Some(raw), Some(stream)) = (raw.get(), stream.back()) {
+        raw.clone().play(stream).await;
+    }
 }

@@ -1,7 +1,8 @@
 //! What the server was asked, and every secret it ever gave out or knows.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use super::faults::Place;
 pub struct Counts {
     state: Mutex<Asked>,
     secrets: Mutex<Vec<String>>,
+    raw_bytes: Arc<AtomicU64>,
 }
 
 /// A snapshot of the counters.
@@ -54,6 +56,15 @@ impl Counts {
     /// be found in anybody's output.
     pub fn secrets(&self) -> Vec<String> {
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many bytes of raw faults were sent, or were about to be when the peer went away.
+    pub fn raw_bytes_sent(&self) -> u64 {
+        self.raw_bytes.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn raw_bytes(&self) -> Arc<AtomicU64> {
+        self.raw_bytes.clone()
     }
 
     pub(super) fn asked(&self, place: Place) {

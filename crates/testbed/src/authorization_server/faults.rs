@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Shared;
+use crate::raw::{Act, RawInstead};
 use crate::served::CloseInstead;
 
 /// Where a fault strikes.
@@ -59,6 +60,22 @@ pub enum Fault {
     Body {
         /// The body: HTML, nothing, half of a JSON document.
         body: String,
+    },
+    /// A whole answer, sound as HTTP.
+    Answer {
+        /// Its status; none below 200, which [`Fault::Raw`] can send.
+        status: u16,
+        /// Its headers, as written; a name may stand twice.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        /// Its body.
+        #[serde(default)]
+        body: Vec<u8>,
+    },
+    /// Bytes on the socket instead of an answer, when the whole request has come.
+    Raw {
+        /// One after the other.
+        acts: Vec<Act>,
     },
 }
 
@@ -161,7 +178,27 @@ pub(super) async fn strike(State(server): State<Shared>, request: Request, next:
         }
         Some(Fault::HalfSent) => half_of(next.run(request).await).await,
         Some(Fault::Body { body }) => json_answer(body),
+        Some(Fault::Answer { status, headers, body }) => whole_answer(status, headers, body),
+        Some(Fault::Raw { acts }) => {
+            // A connection that is closed with bytes unread breaks off, and takes along what was sent.
+            let _ = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+            let (clock, sent) = (server.clock.clone(), server.counts.raw_bytes());
+            let mut answer = Response::new(Body::empty());
+            answer.extensions_mut().insert(RawInstead { acts, clock, sent });
+            answer
+        }
     }
+}
+
+fn whole_answer(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Response {
+    let mut answer = Response::new(Body::from(body));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    answer
 }
 
 fn status_answer(status: u16, body: String, retry_after: Option<String>) -> Response {

@@ -1,6 +1,10 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bearward_testbed::AuthorizationServer;
 use bearward_testbed::authorization_server::{Fault, Place, TokenShape};
+use bearward_testbed::raw::Act;
+use bearward_token::ManualClock;
 use serde_json::{Value, json};
 
 use crate::visitor::{API, Visitor, claims, visitor};
@@ -101,4 +105,58 @@ async fn faults_and_counts_are_there_over_http_as_well() {
     assert_eq!(counts["endpoints"], json!({"jwks": 1, "token": 2}));
     assert_eq!(control(reqwest::Method::DELETE, "counts", json!(null)).await.status(), 204);
     assert_eq!(visitor.server.counts().snapshot().at(Place::Token), 0);
+}
+
+#[tokio::test]
+async fn a_whole_answer_comes_with_the_status_headers_and_body_that_it_was_given() {
+    let visitor = visitor().await;
+    let headers = vec![("location".into(), "/elsewhere".into()), ("x-odd".into(), "1".into())];
+    let moved = Fault::Answer { status: 307, headers, body: b"moved".to_vec() };
+    visitor.server.faults().next(Place::Jwks, 1, moved);
+    let answer = keys(&visitor).await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["location"]),
+        (307, &"/elsewhere".parse().unwrap())
+    );
+    assert_eq!(answer.text().await.unwrap(), "moved");
+}
+
+#[tokio::test]
+async fn raw_acts_are_played_on_the_socket_when_the_request_has_come() {
+    let visitor = visitor().await;
+    let head = Act::text("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\n");
+    let all = vec![head.clone(), Act::Fill { byte: b'x', count: 5 }];
+    visitor.server.faults().next(Place::Jwks, 1, Fault::Raw { acts: all });
+    assert_eq!(keys(&visitor).await.unwrap().text().await.unwrap(), "xxxxx");
+    assert_eq!(visitor.server.counts().raw_bytes_sent(), 57 + 5);
+    for broken in [vec![], vec![Act::Reset], vec![Act::text("nonsense\r\n\r\n")]] {
+        visitor.server.faults().next(Place::Jwks, 1, Fault::Raw { acts: broken });
+        assert!(keys(&visitor).await.is_err());
+    }
+    visitor.server.faults().next(Place::Jwks, 1, Fault::Raw { acts: vec![head, Act::Reset] });
+    assert!(keys(&visitor).await.unwrap().bytes().await.is_err());
+    assert_eq!(keys(&visitor).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_raw_answer_drips_by_the_servers_own_clock() {
+    let clock = Arc::new(ManualClock::at_unix_ms(0));
+    let server = AuthorizationServer::builder()
+        .clock(clock.clone())
+        .algorithm(bearward_testbed::Algorithm::EdDsa)
+        .start()
+        .await
+        .unwrap();
+    let bytes = b"HTTP/1.1 204 No Content\r\n\r\n".to_vec();
+    let length = bytes.len() as u64;
+    server.faults().next(Place::Jwks, 1, Fault::Raw { acts: vec![Act::Drip { bytes, every_ms: 1000 }] });
+    let asked = tokio::spawn(reqwest::get(server.jwks_uri()));
+    for sent in 0..length {
+        while server.counts().raw_bytes_sent() < sent || clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(server.counts().raw_bytes_sent() == sent && !asked.is_finished());
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(asked.await.unwrap().unwrap().status(), 204);
 }
