@@ -140,11 +140,12 @@ impl Fetched {
             .map(Duration::from_secs)
     }
 
-    /// `Retry-After` as a pause from now: seconds or a date (RFC 9110 §10.2.3).
+    /// `Retry-After` as a pause from now: seconds, also more than can be counted, or a date (RFC 9110 §10.2.3).
     pub fn retry_after(&self, unix_ms: u64) -> Option<Duration> {
         let text = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            // Digits alone fail for one reason only: there are too many of them.
+            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
         }
         let date = httpdate::parse_http_date(text).ok()?;
         let now = std::time::UNIX_EPOCH + Duration::from_millis(unix_ms);

@@ -30,7 +30,21 @@ fn retry_after_is_read_as_seconds_and_as_a_date() {
     assert_eq!(answer("retry-after", "120").retry_after(now), Some(Duration::from_secs(120)));
     assert_eq!(answer("retry-after", date).retry_after(now), Some(Duration::from_secs(7)));
     assert_eq!(answer("retry-after", date).retry_after(now + 60_000), Some(Duration::ZERO));
-    assert_eq!(answer("retry-after", "soon").retry_after(now), None);
+    for nothing in ["soon", "", "-7", "+7", "7.5", "Sun, 99 Nov 2994 08:49:37 GMT"] {
+        assert_eq!(answer("retry-after", nothing).retry_after(now), None, "{nothing}");
+    }
+}
+
+// HARD 16
+#[test]
+fn retry_after_beyond_all_numbers_is_the_longest_pause_and_not_none() {
+    for digits in ["18446744073709551615", "18446744073709551616", &"9".repeat(100)] {
+        assert_eq!(
+            answer("retry-after", digits).retry_after(0),
+            Some(Duration::from_secs(u64::MAX)),
+            "{digits}"
+        );
+    }
 }
 
 // HARD 20
