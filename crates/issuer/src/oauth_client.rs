@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bearward_token::{Clock, Endpoint, Fingerprint, Issuer};
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::client_auth::{Assertion, ClientAuth, Credential, CredentialError, SharedCredential};
 use crate::fetch::{Fetch, FetchError, Fetched, Form};
@@ -97,7 +98,7 @@ impl OauthClient {
             // What an old one is refused for is no better advice than what the new one is.
             return Ok(if refuses_client(&again.answer) { answered } else { again });
         }
-        if answered.answer.status.is_success() {
+        if accepts_client(&answered.answer) {
             *self.worked.lock().unwrap_or_else(PoisonError::into_inner) = Some(newest);
         }
         Ok(answered)
@@ -128,15 +129,27 @@ impl fmt::Debug for OauthClient {
     }
 }
 
-/// RFC 6749 §5.2, and what Auth0 answers to a wrong secret.
+/// RFC 6749 §5.2, and what Auth0 answers to a wrong secret; some servers send the error with status 200.
 fn refuses_client(answer: &Fetched) -> bool {
-    #[derive(Deserialize)]
-    struct Error {
-        error: String,
-    }
-    let code = || serde_json::from_slice::<Error>(&answer.body).map(|error| error.error).unwrap_or_default();
+    let code = || said(answer).and_then(|said| said.error?.as_str().map(str::to_owned));
     answer.status == StatusCode::UNAUTHORIZED
-        || (answer.status.is_client_error() && matches!(code().as_str(), "invalid_client" | "access_denied"))
+        || ((answer.status.is_client_error() || answer.status.is_success())
+            && matches!(code().as_deref(), Some("invalid_client" | "access_denied")))
+}
+
+/// A success that the server itself gave: the page of a proxy does not say that a credential works.
+fn accepts_client(answer: &Fetched) -> bool {
+    answer.status.is_success() && said(answer).is_some_and(|said| said.error.is_none())
+}
+
+#[derive(Deserialize)]
+struct Said {
+    error: Option<Value>,
+}
+
+/// What a JSON object says; nothing for any other body.
+fn said(answer: &Fetched) -> Option<Said> {
+    serde_json::from_slice(&answer.body).ok()
 }
 
 #[cfg(test)]

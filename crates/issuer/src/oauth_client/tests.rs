@@ -11,6 +11,8 @@ use crate::fetch::{Fetching, JsonRequest};
 #[derive(Debug, Default)]
 struct Server {
     knows: Mutex<Vec<&'static str>>,
+    /// Something in between answers instead.
+    instead: Mutex<Option<(u16, &'static str)>>,
     /// What it was shown, in order.
     shown: Mutex<VecDeque<String>>,
 }
@@ -25,6 +27,7 @@ impl Fetch for Server {
         let is_known = self.knows.lock().unwrap().contains(&secret.as_str());
         self.shown.lock().unwrap().push_back(secret);
         let (status, body) = if is_known { (200, "{}") } else { (400, r#"{"error":"invalid_client"}"#) };
+        let (status, body) = self.instead.lock().unwrap().unwrap_or((status, body));
         let (status, headers) = (StatusCode::from_u16(status).unwrap(), HeaderMap::new());
         Box::pin(async move { Ok(Fetched { status, headers, body: Bytes::from_static(body.as_bytes()) }) })
     }
@@ -95,6 +98,34 @@ async fn a_new_secret_is_used_at_once_and_the_old_one_until_the_server_knows_the
     // Once the new one has worked the old one is gone for good.
     scene.server_knows(&["old"]);
     assert_eq!(scene.ask().await, shown(400, &["new"]));
+}
+
+// HARD 7
+#[tokio::test]
+async fn what_is_no_answer_of_the_server_does_not_make_a_new_secret_one_that_worked() {
+    for instead in ["<html>maintenance", "", r#"{"access_to"#, "[]", r#"{"error":"server_error"}"#] {
+        let scene = Scene::new();
+        scene.secret_is(Some("old"));
+        scene.server_knows(&["old"]);
+        assert_eq!(scene.ask().await, shown(200, &["old"]));
+        scene.secret_is(Some("new"));
+        *scene.server.instead.lock().unwrap() = Some((200, instead));
+        assert_eq!(scene.ask().await, shown(200, &["new"]));
+        *scene.server.instead.lock().unwrap() = None;
+        assert_eq!(scene.ask().await, shown(200, &["new", "old"]), "{instead}");
+    }
+}
+
+// HARD 7
+#[tokio::test]
+async fn a_refusal_with_status_200_is_a_refusal() {
+    let scene = Scene::new();
+    scene.secret_is(Some("old"));
+    scene.server_knows(&["old"]);
+    assert_eq!(scene.ask().await, shown(200, &["old"]));
+    scene.secret_is(Some("new"));
+    *scene.server.instead.lock().unwrap() = Some((200, r#"{"error":"invalid_client"}"#));
+    assert_eq!(scene.ask().await, shown(200, &["new", "old"]));
 }
 
 #[tokio::test]
