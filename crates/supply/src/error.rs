@@ -34,13 +34,13 @@ pub enum Failure {
         retry_after: Option<Duration>,
     },
     /// Too many requests. Passing.
-    #[error("the token endpoint says that this client asks too often (status 429)")]
+    #[error("the token endpoint says that this client asks too often")]
     RateLimited {
         /// What it asked us to wait.
         retry_after: Option<Duration>,
     },
-    /// A 200 that is no token response. Passing, since proxies and half-read answers look like this.
-    #[error("the token endpoint answered 200, and not with a bearer token: {reason}")]
+    /// A success that is no token response. Passing, since proxies and half-read answers look like this.
+    #[error("the token endpoint answered with success, and not with a bearer token: {reason}")]
     BadResponse {
         /// What is wrong with it.
         reason: &'static str,

@@ -1,5 +1,7 @@
 //! Reads what a token endpoint answers (RFC 6749 §5), strictly and without ever repeating it.
 
+use std::time::Duration;
+
 use bearward_issuer::oauth_client::Answered;
 use bearward_token::{AccessToken, IdToken, RefreshToken};
 use http::StatusCode;
@@ -13,6 +15,10 @@ use crate::quota::Quota;
 
 /// Longest token taken, in bytes: what fits in a header of any server.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// Codes that ask for less, and codes by which a server says that the fault is its own.
+const LIMITED: [&str; 2] = ["too_many_requests", "slow_down"];
+const IN_TROUBLE: [&str; 2] = ["temporarily_unavailable", "server_error"];
 
 /// What an answer holds.
 #[derive(Debug)]
@@ -29,33 +35,24 @@ pub struct Answer {
 ///
 /// # Errors
 /// By status and OAuth error code; see [`Failure`]. A 200 that holds no sound token is a passing failure,
-/// for it usually is a proxy's page or half an answer (HARD 7).
+/// for it usually is a proxy's page or half an answer (HARD 7), unless it holds an OAuth error: some servers send
+/// those with 200.
 pub fn read(answered: &Answered, unix_ms: u64) -> Result<Answer, Failure> {
-    let answer = &answered.answer;
+    let Answered { answer, credential } = answered;
     let quota = Quota::read(&answer.headers, unix_ms);
-    if answer.status.is_success() {
-        let mut read = success(&answer.body, unix_ms)?;
-        read.granted.credential = Some(answered.credential);
-        read.granted.quota = quota;
-        return Ok(read);
-    }
-    let error: OAuthError = serde_json::from_slice(&answer.body).unwrap_or_default();
     // Who says only when the quota begins anew asks for as long a pause.
-    let retry_after = answer.retry_after(unix_ms).or_else(|| quota?.spent_for());
-    match answer.status {
-        StatusCode::TOO_MANY_REQUESTS => Err(Failure::RateLimited { retry_after }),
-        // Auth0 and others answer a spent quota with another status and this code.
-        _ if error.says("too_many_requests") || error.says("slow_down") => {
-            Err(Failure::RateLimited { retry_after })
-        }
-        status if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
-            Err(error.refusal(status))
-        }
-        _ if error.says("temporarily_unavailable") => {
-            Err(Failure::Unavailable { status: answer.status.as_u16(), retry_after })
-        }
-        status => Err(Failure::Unavailable { status: status.as_u16(), retry_after }),
+    let retry_after = answer.retry_after(unix_ms).or_else(|| quota.as_ref()?.spent_for());
+    let error = || serde_json::from_slice::<OAuthError>(&answer.body).unwrap_or_default();
+    if !answer.status.is_success() {
+        return Err(error().failure(answer.status, retry_after));
     }
+    let mut read = success(&answer.body, unix_ms).map_err(|bad| {
+        let error = error();
+        if error.is_known() { error.failure(answer.status, retry_after) } else { bad }
+    })?;
+    read.granted.credential = Some(*credential);
+    read.granted.quota = quota;
+    Ok(read)
 }
 
 fn success(body: &[u8], unix_ms: u64) -> Result<Answer, Failure> {
@@ -69,8 +66,8 @@ fn success(body: &[u8], unix_ms: u64) -> Result<Answer, Failure> {
         issued_token_type: Option<String>,
     }
     let bad = |reason| Failure::BadResponse { reason };
-    let response: TokenResponse = serde_json::from_slice(body)
-        .map_err(|_| bad("it is not a JSON object with `access_token` and `token_type`"))?;
+    const NO_OBJECT: &str = "it is not a JSON object with `access_token` and `token_type`";
+    let response: TokenResponse = serde_json::from_slice(body).map_err(|_| bad(NO_OBJECT))?;
     if !response.token_type.eq_ignore_ascii_case("bearer") {
         return Err(bad("its token_type is not Bearer"));
     }
@@ -104,10 +101,30 @@ impl OAuthError {
         [&self.error, &self.error_code].into_iter().flatten().any(|value| value.as_str() == Some(code))
     }
 
-    fn refusal(&self, status: StatusCode) -> Failure {
-        let code = self.error.as_ref().and_then(Value::as_str).filter(|code| is_code(code));
-        let code = code.map_or_else(|| format!("status {}", status.as_u16()), str::to_owned);
-        Failure::Refused { advice: advice(&code), code }
+    /// True for what RFC 6749 §5.2 and its extensions name, whatever the status.
+    fn is_known(&self) -> bool {
+        LIMITED.iter().chain(&IN_TROUBLE).any(|code| self.says(code))
+            || self.code().is_some_and(|code| advice(code).is_some())
+    }
+
+    /// What an answer with this error and status is.
+    fn failure(&self, status: StatusCode, retry_after: Option<Duration>) -> Failure {
+        // Auth0 and others answer a spent quota with another status than 429.
+        if status == StatusCode::TOO_MANY_REQUESTS || LIMITED.iter().any(|code| self.says(code)) {
+            return Failure::RateLimited { retry_after };
+        }
+        let is_at_fault = (status.is_client_error() || status.is_success())
+            && status != StatusCode::REQUEST_TIMEOUT
+            && !IN_TROUBLE.iter().any(|code| self.says(code));
+        if !is_at_fault {
+            return Failure::Unavailable { status: status.as_u16(), retry_after };
+        }
+        let code = self.code().map_or_else(|| format!("status {}", status.as_u16()), str::to_owned);
+        Failure::Refused { advice: advice(&code).unwrap_or("look at the authorization server's log"), code }
+    }
+
+    fn code(&self) -> Option<&str> {
+        self.error.as_ref().and_then(Value::as_str).filter(|code| is_code(code))
     }
 }
 
@@ -116,8 +133,8 @@ fn is_code(code: &str) -> bool {
     (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'-')
 }
 
-fn advice(code: &str) -> &'static str {
-    match code {
+fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
         "invalid_client" => {
             "check clientId and clientSecret, and how the client is registered to authenticate"
         }
@@ -134,8 +151,8 @@ fn advice(code: &str) -> &'static str {
             "check `audience`, `resource` and `scopes`, and whether the server wants the other client authentication"
         }
         "invalid_grant" => "what was to be exchanged is expired, revoked or another client's",
-        _ => "look at the authorization server's log",
-    }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

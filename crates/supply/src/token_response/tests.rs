@@ -58,11 +58,31 @@ fn errors_are_sorted_by_what_can_be_done_about_them_in_both_dialects() {
         (403, r#"{"error":"too_many_requests"}"#, "rate_limited"),
         (500, "", "unavailable"),
         (503, r#"{"error":"temporarily_unavailable"}"#, "unavailable"),
+        (400, r#"{"error":"temporarily_unavailable"}"#, "unavailable"),
+        (400, r#"{"error":"server_error"}"#, "unavailable"),
         (302, "", "unavailable"),
         (408, "", "unavailable"),
     ];
     for (status, body, expected) in cases {
         assert_eq!(outcome(status, body), expected, "{status} {body}");
+    }
+}
+
+// HARD 7, HARD 16
+#[test]
+fn an_oauth_error_with_status_200_is_that_error_and_any_other_word_is_half_an_answer() {
+    let cases = [
+        (r#"{"error":"invalid_client"}"#, "refused"),
+        (r#"{"error":"invalid_grant","access_token":null}"#, "refused"),
+        (r#"{"error":"slow_down"}"#, "rate_limited"),
+        (r#"{"statusCode":429,"errorCode":"too_many_requests"}"#, "rate_limited"),
+        (r#"{"error":"server_error"}"#, "unavailable"),
+        (r#"{"error":"something"}"#, "bad_response"),
+        (r#"{"error":null}"#, "bad_response"),
+        (r#"{"error":null,"access_token":"a","token_type":"Bearer"}"#, "token"),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(outcome(200, body), expected, "{body}");
     }
 }
 
