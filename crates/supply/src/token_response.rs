@@ -46,7 +46,7 @@ pub fn read(answered: &Answered, unix_ms: u64) -> Result<Answer, Failure> {
     if !answer.status.is_success() {
         return Err(error().failure(answer.status, retry_after));
     }
-    let mut read = success(&answer.body, unix_ms).map_err(|bad| {
+    let mut read = success(answer.status, &answer.body, unix_ms).map_err(|bad| {
         let error = error();
         if error.is_known() { error.failure(answer.status, retry_after) } else { bad }
     })?;
@@ -55,18 +55,30 @@ pub fn read(answered: &Answered, unix_ms: u64) -> Result<Answer, Failure> {
     Ok(read)
 }
 
-fn success(body: &[u8], unix_ms: u64) -> Result<Answer, Failure> {
+fn success(status: StatusCode, body: &[u8], unix_ms: u64) -> Result<Answer, Failure> {
     #[derive(Deserialize)]
     struct TokenResponse {
         access_token: String,
         token_type: String,
         expires_in: Option<Value>,
-        id_token: Option<String>,
-        refresh_token: Option<String>,
-        issued_token_type: Option<String>,
+        id_token: Option<Value>,
+        refresh_token: Option<Value>,
+        issued_token_type: Option<Value>,
     }
+    // Of what a grant does not need, nothing makes its answer a bad one.
+    let text = |member: Option<Value>| match member {
+        Some(Value::String(text)) if !text.is_empty() => Some(text),
+        _ => None,
+    };
     let bad = |reason| Failure::BadResponse { reason };
+    if status == StatusCode::PARTIAL_CONTENT {
+        return Err(bad("it is a part of an answer that nobody asked to have in parts (status 206)"));
+    }
     const NO_OBJECT: &str = "it is not a JSON object with `access_token` and `token_type`";
+    // A list of the right length would be read as an object's members in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(bad(NO_OBJECT));
+    }
     let response: TokenResponse = serde_json::from_slice(body).map_err(|_| bad(NO_OBJECT))?;
     if !response.token_type.eq_ignore_ascii_case("bearer") {
         return Err(bad("its token_type is not Bearer"));
@@ -76,14 +88,14 @@ fn success(body: &[u8], unix_ms: u64) -> Result<Answer, Failure> {
         return Err(bad("its access_token is empty, too long, or holds characters that no header can carry"));
     }
     let lifetime = lifetime(response.expires_in.as_ref(), &token);
-    let id_token = response.id_token.and_then(|text| {
+    let id_token = text(response.id_token).and_then(|text| {
         let lifetime = left_of_jwt(&text, unix_ms / 1000)?;
         Some(GrantedId { token: IdToken::new(text), lifetime })
     });
     Ok(Answer {
         granted: Granted { id_token, ..Granted::new(AccessToken::new(token), lifetime) },
-        refresh_token: response.refresh_token.filter(|token| !token.is_empty()).map(RefreshToken::new),
-        issued_token_type: response.issued_token_type,
+        refresh_token: text(response.refresh_token).map(RefreshToken::new),
+        issued_token_type: text(response.issued_token_type),
     })
 }
 

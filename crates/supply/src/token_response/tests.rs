@@ -25,6 +25,7 @@ fn a_200_without_a_sound_token_is_a_passing_failure() {
         "<html>",
         r#"{"access_token":"a""#,
         "{}",
+        r#"["a","Bearer",60]"#,
         r#"{"access_token":"a"}"#,
         r#"{"access_token":"","token_type":"Bearer"}"#,
         r#"{"access_token":"a b","token_type":"Bearer"}"#,
@@ -84,6 +85,16 @@ fn an_oauth_error_with_status_200_is_that_error_and_any_other_word_is_half_an_an
     for (body, expected) in cases {
         assert_eq!(outcome(200, body), expected, "{body}");
     }
+}
+
+// HARD 7
+#[test]
+fn a_part_of_an_answer_holds_no_token_however_whole_it_looks() {
+    let body = r#"{"access_token":"a","token_type":"Bearer","expires_in":60}"#;
+    assert_eq!(
+        (outcome(206, body), outcome(200, body), outcome(201, body)),
+        ("bad_response", "token", "token")
+    );
 }
 
 // HARD 20
