@@ -110,10 +110,14 @@ pub enum Failure {
     #[error("getting the token failed by a fault of Bearward's own: please report it")]
     Fault,
     /// Many failures in a row: the server is left alone for a while.
-    #[error("the authorization server failed {failures} times in a row and is left alone for a moment")]
+    #[error(
+        "the authorization server failed {failures} times in a row and is left alone for a moment; the last time: {cause}"
+    )]
     BreakerOpen {
         /// How many.
         failures: u32,
+        /// The last of them.
+        cause: Arc<str>,
     },
     /// The caller's own deadline passed.
     #[error("no token within the {} ms that the caller would wait", .waited.as_millis())]

@@ -1,7 +1,7 @@
 //! Stands before one authorization server for one client: keeps to `Retry-After`, leaves a failing server alone
 //! (HARD 16), and makes what is left of a quota last.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Failure;
@@ -24,6 +24,8 @@ pub struct Gate {
 struct State {
     /// Passing failures in a row.
     failures: u32,
+    /// The last of them, in words.
+    cause: Arc<str>,
     /// The breaker's own pause.
     open_until: Duration,
     /// What the server asked for. A success does not end it: another request may have been let through before.
@@ -52,7 +54,7 @@ pub struct Pass<'a> {
 }
 
 /// The gate is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
     /// The server asked for a pause.
     Asked {
@@ -65,6 +67,8 @@ pub enum Closed {
         left: Duration,
         /// After so many failures.
         failures: u32,
+        /// The last of them.
+        cause: Arc<str>,
     },
     /// The quota is spent, or so low that what can wait does.
     Spent {
@@ -75,9 +79,9 @@ pub enum Closed {
 
 impl Closed {
     /// How long to wait.
-    pub fn left(self) -> Duration {
+    pub fn left(&self) -> Duration {
         match self {
-            Self::Asked { left } | Self::Open { left, .. } | Self::Spent { left } => left,
+            Self::Asked { left } | Self::Open { left, .. } | Self::Spent { left } => *left,
         }
     }
 }
@@ -99,10 +103,14 @@ impl Gate {
         let (failures, left) = (state.failures, state.open_until.saturating_sub(now));
         if failures >= BREAKER_THRESHOLD {
             if !left.is_zero() {
-                return Err(Closed::Open { left, failures });
+                return Err(Closed::Open { left, failures, cause: state.cause.clone() });
             }
             if state.is_probing {
-                return Err(Closed::Open { left: Duration::from_secs(1), failures });
+                return Err(Closed::Open {
+                    left: Duration::from_secs(1),
+                    failures,
+                    cause: state.cause.clone(),
+                });
             }
             state.is_probing = true;
         }
@@ -175,6 +183,7 @@ impl Pass<'_> {
             return;
         }
         state.failures = state.failures.saturating_add(1);
+        state.cause = failure.to_string().into();
         if state.failures >= BREAKER_THRESHOLD {
             state.open_until = state.open_until.max(now + BREAKER_PAUSE);
         }

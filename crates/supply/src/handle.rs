@@ -11,6 +11,7 @@ use crate::entry::{Claim, Entry};
 use crate::error::{Failure, SupplyError};
 use crate::grant::Revoked;
 use crate::held::{Held, Supplied};
+use crate::keeper::TOTAL;
 use crate::lifetime::clamp_min_ttl;
 
 /// Hands out one key's token. Cheap to clone; clones share the token.
@@ -49,7 +50,9 @@ pub struct Changes {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { min_ttl: Duration::ZERO, min_ttl_id: Duration::ZERO, patience: Duration::from_secs(15) }
+        // A flight says by then why it has failed, which is worth more than that it takes long.
+        let patience = TOTAL + Duration::from_secs(1);
+        Self { min_ttl: Duration::ZERO, min_ttl_id: Duration::ZERO, patience }
     }
 }
 

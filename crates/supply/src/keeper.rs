@@ -29,7 +29,9 @@ use crate::quota::{Limit, Quota};
 /// One attempt ends after this, whatever the grant does.
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// A flight without a usable token gives up after this and tells its callers.
-const TOTAL: Duration = Duration::from_secs(15);
+pub(crate) const TOTAL: Duration = Duration::from_secs(15);
+/// An attempt that has less than this left is not made.
+const WORTH_TRYING: Duration = Duration::from_secs(1);
 /// Full-jitter backoff: the bound after the first failure, and the largest bound.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Least pause after a failure, for jitter may say zero.
@@ -94,30 +96,32 @@ impl Entry {
         let not_before = self.state().not_before;
         self.clock.sleep(not_before.saturating_sub(started)).await;
         loop {
-            let rest = match self.attempt().await {
+            let left = TOTAL.saturating_sub(self.clock.monotonic().saturating_sub(started));
+            let rest = match self.attempt(ATTEMPT.min(left)).await {
                 Ok(held) => return Ok(Brought { held, is_new: true }),
                 Err(rest) => rest,
             };
             let would_end = self.clock.monotonic().saturating_sub(started) + rest.pause;
-            if !rest.failure.is_passing() || self.usable().is_some() || would_end >= TOTAL {
+            if !rest.failure.is_passing() || self.usable().is_some() || would_end + WORTH_TRYING >= TOTAL {
                 return Err(rest);
             }
             self.clock.sleep(rest.pause).await;
         }
     }
 
-    async fn attempt(&self) -> Result<Held, Rest> {
+    /// One request, which ends after `limit`.
+    async fn attempt(&self, limit: Duration) -> Result<Held, Rest> {
         let urgency = if self.usable().is_some() { Urgency::Ahead } else { Urgency::Needed };
         let pass = self.gate.pass(self.clock.monotonic(), urgency).map_err(|closed| Rest {
+            // What can wait does not wait until the old token is dead.
+            pause: match (&closed, self.usable()) {
+                (Closed::Spent { left }, Some(held)) => held.usable_until.left(&*self.clock).min(*left),
+                _ => closed.left(),
+            },
             failure: match closed {
-                Closed::Open { failures, .. } => Failure::BreakerOpen { failures },
+                Closed::Open { failures, cause, .. } => Failure::BreakerOpen { failures, cause },
                 Closed::Asked { left } => Failure::Paused { left },
                 Closed::Spent { left } => Failure::QuotaSpent { left },
-            },
-            // What can wait does not wait until the old token is dead.
-            pause: match (closed, self.usable()) {
-                (Closed::Spent { left }, Some(held)) => left.min(held.usable_until.left(&*self.clock)),
-                _ => closed.left(),
             },
             credential: None,
         })?;
@@ -128,9 +132,9 @@ impl Entry {
         let request = AssertUnwindSafe(async { self.grant.request().await }).catch_unwind();
         let outcome = tokio::select! {
             outcome = request => outcome.unwrap_or(Err(Failure::Fault)),
-            () = self.clock.sleep(ATTEMPT) => Err(Failure::Unreachable(FetchError::Timeout {
+            () = self.clock.sleep(limit) => Err(Failure::Unreachable(FetchError::Timeout {
                 url: "the authorization server".into(),
-                after: ATTEMPT,
+                after: limit,
             })),
         };
         let outcome = outcome.map(|granted| self.hold(granted, sent)).and_then(|held| {

@@ -14,7 +14,10 @@ fn the_breaker_opens_after_five_failures_and_lets_one_probe_through() {
         assert!(!gate.is_open());
         gate.pass(S, Urgency::Needed).unwrap().failed(&broken(), S);
     }
-    assert_eq!(gate.pass(S, Urgency::Needed).unwrap_err(), Closed::Open { left: BREAKER_PAUSE, failures: 5 });
+    assert_eq!(
+        gate.pass(S, Urgency::Needed).unwrap_err(),
+        Closed::Open { left: BREAKER_PAUSE, failures: 5, cause: broken().to_string().into() }
+    );
 
     let later = S + BREAKER_PAUSE;
     let probe = gate.pass(later, Urgency::Needed).unwrap();

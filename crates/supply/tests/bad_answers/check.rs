@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bearward_supply::gate::{Closed, Gate, LONGEST_RETRY_AFTER};
+use bearward_supply::gate::{Closed, Gate, LONGEST_RETRY_AFTER, Urgency};
 use bearward_supply::{Failure, Grant, Supplied, SupplyError, Wanted};
 use bearward_token::Clock;
 
@@ -46,9 +46,9 @@ fn gate_makes_of_it(row: &Row, failure: &Failure) {
     let Expected { pause, counts_for_breaker, .. } = row.expected;
     let (gate, mut now) = (Gate::default(), Duration::ZERO);
     for _ in 0..5 {
-        gate.pass(now).unwrap().failed(failure, now);
+        gate.pass(now, Urgency::Needed).unwrap().failed(failure, now);
         let kept = pause.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-        match gate.pass(now) {
+        match gate.pass(now, Urgency::Needed) {
             Err(Closed::Asked { left }) => assert_eq!(left, kept, "{}", row.name),
             _ => assert_eq!(kept, Duration::ZERO, "{}: the pause is not kept", row.name),
         }
@@ -89,7 +89,7 @@ async fn cold(world: &World, row: &Row) {
     world.pass(row.expected.longest_rest() + ATTEMPT).await;
     let token = supply.token(&*world.clock).await;
     assert!(token.is_ok(), "{}: does not heal: {token:?}", row.name);
-    supply.manager.shut_down();
+    supply.manager.shut_down().await;
 }
 
 /// With a good token: it goes on being served, without an error, while it lives.
@@ -116,7 +116,7 @@ async fn with_a_good_token(world: &World, row: &Row) {
     world.pass(row.expected.longest_rest() + ATTEMPT).await;
     let fresh = supply.token(&*world.clock).await;
     assert!(fresh.as_ref().is_ok_and(|fresh| *fresh != good), "{}: not refreshed: {fresh:?}", row.name);
-    supply.manager.shut_down();
+    supply.manager.shut_down().await;
 }
 
 /// How long the caller waited, and what for.

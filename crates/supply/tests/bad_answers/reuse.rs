@@ -25,7 +25,7 @@ async fn a_connection_that_was_closed_while_it_was_idle_costs_no_failure() {
         while let Ok(event) = supply.events.try_recv() {
             assert!(!format!("{event:?}").contains("failure: Some"), "{event:?}");
         }
-        supply.manager.shut_down();
+        supply.manager.shut_down().await;
     }
 }
 
@@ -48,6 +48,6 @@ async fn a_kept_connection_that_is_closed_on_the_next_request_costs_its_caller_a
         let second = asking.await.unwrap().unwrap();
         assert_ne!(second.token().expose(), first);
         assert_eq!(world.fetch.posts() - asked_before, 2);
-        supply.manager.shut_down();
+        supply.manager.shut_down().await;
     }
 }

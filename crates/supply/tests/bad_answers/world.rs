@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bearward_issuer::{ClientAuth, Discovery, FixedCredential, KnownMetadata, OauthClient};
 use bearward_observe::{Follower, Observer};
-use bearward_supply::{ClientCredentials, Handle, Supplied, SupplyError, TokenManager, Wanted};
+use bearward_supply::{ClientCredentials, Handle, Supplied, SupplyError, TokenManager, TokenRequest, Wanted};
 use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, Place, TokenFormat};
 use bearward_testbed::{Algorithm, AuthorizationServer};
 use bearward_token::{ClientSecret, Clock, ManualClock};
@@ -65,7 +65,7 @@ impl World {
         let credential = Arc::new(FixedCredential(ClientSecret::new(SECRET)));
         let auth = ClientAuth::SecretBasic;
         let issuer = self.server.issuer().parse().unwrap();
-        ClientCredentials {
+        ClientCredentials::new(TokenRequest {
             metadata: KnownMetadata::new(issuer, discovery, self.clock.clone()),
             token_endpoint: (!self.discovers).then(|| self.server.token_endpoint().parse().unwrap()),
             client: OauthClient::new("basic", auth, credential, self.fetch.clone(), self.clock.clone()),
@@ -73,7 +73,7 @@ impl World {
             resource: None,
             scopes: Default::default(),
             extra: Vec::new(),
-        }
+        })
     }
 
     pub(crate) fn supply(&self) -> Supply {
