@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bearward_console::Console;
+use bearward_console::{Console, Supplies};
 use bearward_gateway::browser::BrowserRules;
 use bearward_gateway::headers::Reserved;
 use bearward_gateway::upstream::UpstreamClient;
@@ -143,6 +143,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
             observer: around.observer.clone(),
             health: builder.health,
             guards: built,
+            supplies: Supplies { providers: providers.into(), clock: around.clock.clone() },
             revocations: builder.revocations,
             browser: BrowserRules { origins: Vec::new(), hosts: Vec::new(), on_loopback: admin_on_loopback },
             token: admin_token,

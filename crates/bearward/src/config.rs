@@ -36,3 +36,4 @@ mod values;
 pub use load::{Environment, Loaded, load, load_environment, parse};
 pub use problem::{ConfigErrors, Problem};
 pub use settings::Settings;
+pub use values::duration;

@@ -31,6 +31,7 @@ impl Builder<'_> {
             target,
             tokens: self.source(provider)?,
             wanted,
+            handed_out_for: provider.hands_out.then(|| provider.audience()).flatten(),
             tenant: tenant.transpose()?,
         }))
     }

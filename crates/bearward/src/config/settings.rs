@@ -144,6 +144,8 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// Metrics and health.
     pub admin: SocketAddr,
+    /// A unix socket for operators of this machine; absent: none.
+    pub admin_socket: Option<PathBuf>,
     /// Who may use the admin API; absent: this machine alone.
     pub admin_token: Option<SecretRef>,
     /// The sidecar; absent: off.

@@ -7,7 +7,7 @@ use bearward_gateway::provider::TenantFrom;
 use bearward_store::Kept;
 
 use super::reader::Section;
-use super::settings::{GrantSettings, GuardSettings, ProviderSettings, Settings};
+use super::settings::{GrantSettings, GuardSettings, ListenAddress, ProviderSettings, Settings};
 use super::tree::Place;
 
 /// Looks at everything once it has been read without an error.
@@ -80,10 +80,15 @@ fn is_handed_out_for_something(section: &Section<'_>, provider: &ProviderSetting
     if !provider.hands_out {
         return;
     }
-    let is_for = provider.request().is_some_and(|ask| ask.audience.is_some() || ask.resource.is_some());
-    if !is_for || !provider.grant.has_shared() {
+    if provider.audience().is_none() || !provider.grant.has_shared() {
         let message = "`handOut` is for a token that all share, and that is for one `audience` or `resource`";
         section.error(auth_at(section), message, "name its `audience` or `resource`, or remove `handOut`");
+    }
+    if let Some(ListenAddress::Tcp(address)) = &settings.server.egress
+        && !address.ip().is_loopback()
+    {
+        let message = "`handOut` would give the token to every machine that can reach the sidecar";
+        section.error(auth_at(section), message, "let `server.egress` be a unix socket or on loopback");
     }
     if settings.server.egress.is_none() {
         let message = "`handOut` needs the sidecar, whose `GET /token/…` hands the token out";

@@ -27,6 +27,14 @@ pub(crate) struct Span(pub(crate) Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) usize);
 
+/// A duration as the configuration writes it, for the command line.
+///
+/// # Errors
+/// What it is not.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<Span>().map(|span| span.0)
+}
+
 impl FromStr for Span {
     type Err = String;
 
