@@ -32,6 +32,7 @@ use crate::config::settings::{KeysFrom, ListenAddress, Settings};
 use crate::revocation_file::RevocationFile;
 use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
+pub use state::Sweeping;
 
 /// Everything that runs, ready to serve.
 pub struct Composition {
@@ -45,6 +46,8 @@ pub struct Composition {
     pub console: Console,
     /// Owns the tokens; ends its tasks when dropped.
     pub manager: Arc<TokenManager>,
+    /// Keeps the state tidy.
+    pub sweeping: Option<Sweeping>,
 }
 
 /// What services need from outside.
@@ -112,7 +115,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         Some(path) => revocation_journal::open(path, revocations)?,
         None => revocations,
     });
-    let stores = state::open(settings, around).await?;
+    let (stores, sweeping) = state::open(settings, around).await?;
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let builder =
         Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
@@ -149,6 +152,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
             token: admin_token,
         },
         manager: builder.manager,
+        sweeping,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bearward_observe::audit::rfc3339;
 use bearward_observe::{Condition, Hits, Observer, Probe};
 use bearward_token::expiry::Moment;
 use tokio::sync::watch;
@@ -197,6 +198,11 @@ impl Handle {
         self.entry.usable().map(|held| held.expiry.left(&*self.entry.clock))
     }
 
+    /// True while its authorization server fails and is left alone.
+    pub fn is_left_alone(&self) -> bool {
+        self.entry.gate.is_open()
+    }
+
     /// Whose token it is.
     pub fn name(&self) -> &Arc<str> {
         &self.label.name
@@ -269,15 +275,20 @@ impl Probe for Handle {
     fn condition(&self) -> Condition {
         let left = self.expires_in();
         let failing = self.entry.failing();
+        let at = |from_now: Duration| {
+            let now = Duration::from_millis(self.entry.clock.unix_ms());
+            let at = u64::try_from((now + from_now).as_millis()).unwrap_or(u64::MAX);
+            format!("{} (in {} s)", rfc3339(at), from_now.as_secs())
+        };
         let next = |error: &SupplyError| match error.retry_after {
-            Some(pause) => format!("{error}; next attempt in {} s", pause.as_secs() + 1),
+            Some(pause) => format!("{error}; retry at {}", at(pause)),
             None => error.to_string(),
         };
         match (left, failing) {
             (Some(_), None) => Condition::Ready,
-            (Some(left), Some(error)) => Condition::Degraded {
-                reason: format!("the old token works for {} s more; {}", left.as_secs(), next(&error)),
-            },
+            (Some(left), Some(error)) => {
+                Condition::Degraded { reason: format!("old token until {}; {}", at(left), next(&error)) }
+            }
             (None, Some(error)) => Condition::Down { reason: next(&error) },
             // Nobody has asked yet, and nobody was to ask before.
             (None, None) if !self.entry.was_asked() => Condition::Ready,

@@ -118,7 +118,8 @@ impl Builder<'_> {
             handle.prefetch();
         }
         let observer = self.around.observer.clone();
-        self.health.register(Arc::new(ProviderProbe { handle: handle.clone(), revoker, observer }));
+        let issuer = provider.request().map(|request| request.authority.clone());
+        self.health.register(Arc::new(ProviderProbe { handle: handle.clone(), issuer, revoker, observer }));
         Ok(handle)
     }
 
