@@ -115,7 +115,7 @@ impl Grant for RefreshTokenGrant {
 
     fn credential_version(&self) -> Option<Fingerprint> {
         // A new login helps as much as a new secret.
-        let given = self.0.given.current().ok().map(|given| given.version());
+        let given = self.0.given.version();
         let client = self.0.request.credential_version();
         let both = |version: Option<Fingerprint>| version.map(|version| version.to_hex()).unwrap_or_default();
         Some(Fingerprint::of(&format!("{}{}", both(given), both(client))))
@@ -172,7 +172,7 @@ impl Inner {
 
     /// The login as it stands in the store, or as it was given.
     async fn login(&self) -> Result<(Login, u64), Failure> {
-        let given = self.given.current();
+        let given = self.given.current().await;
         let stored = self.store.get(&self.place).await?;
         let stored = stored.and_then(|record| Some((Login::unpack(&record.secret)?, record.version)));
         let given = match (given, stored) {

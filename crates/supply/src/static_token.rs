@@ -50,8 +50,8 @@ impl StaticToken {
         })
     }
 
-    fn read(&self) -> Result<Granted, Failure> {
-        let given = self.token.current()?;
+    async fn read(&self) -> Result<Granted, Failure> {
+        let given = self.token.current().await?;
         let text = given.secret.expose();
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Failure::Given { reason: "it holds characters that no header can carry" });
@@ -70,11 +70,11 @@ impl StaticToken {
 
 impl Grant for StaticToken {
     fn request(&self) -> Requesting<'_> {
-        Box::pin(async { self.read() })
+        Box::pin(self.read())
     }
 
     fn credential_version(&self) -> Option<Fingerprint> {
-        self.token.current().ok().map(|token| token.version())
+        self.token.version()
     }
 
     fn is_local(&self) -> bool {

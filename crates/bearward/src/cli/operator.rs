@@ -69,15 +69,20 @@ pub(super) fn ask(
 }
 
 async fn answer(loaded: Loaded, question: Question) -> Result<Answer, Refused> {
-    let secrets = Secrets::new(loaded.environment.into_inner());
-    let settings = loaded.settings;
+    let Loaded { settings, environment, .. } = loaded;
+    let clock = Arc::new(SystemClock::new());
+    let secrets = Secrets::with_stores(environment.into_inner(), settings.stores.clone(), clock.clone());
     let name = settings.providers.iter().map(|provider| provider.name.clone()).collect::<String>();
-    let token = settings.server.admin_token.as_ref().map(|token| secrets.read(token)).transpose();
-    let token = token.map_err(|error| wrong(format!("server.adminToken: {error}")))?;
+    let token = match &settings.server.admin_token {
+        None => None,
+        Some(token) => {
+            let read = secrets.read(token).await;
+            Some(read.map_err(|error| wrong(format!("server.adminToken: {error}")))?)
+        }
+    };
     if let Some(answer) = running(&settings.server, token.as_ref(), &name, question).await? {
         return Ok(answer);
     }
-    let clock = Arc::new(SystemClock::new());
     let around =
         Surroundings { clock: clock.clone(), observer: Observer::new(), secrets, seed: random_seed() };
     let composition = compose(&settings, &around).await.map_err(|error| not_composed(&error))?;

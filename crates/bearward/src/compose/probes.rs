@@ -34,9 +34,9 @@ impl Probe for OpaqueProbe {
     }
 
     fn condition(&self) -> Condition {
-        match self.credential.current() {
-            Ok(_) => self.tokens.condition(),
-            Err(error) => Condition::Degraded { reason: error.to_string() },
+        match self.credential.trouble() {
+            None => self.tokens.condition(),
+            Some(error) => Condition::Degraded { reason: error.to_string() },
         }
     }
 }

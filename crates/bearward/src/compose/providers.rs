@@ -158,7 +158,7 @@ impl Builder<'_> {
         tenant: &TenantSettings,
     ) -> Result<TenantHeaders, ComposeError> {
         let what = || format!("tenantHeaders of provider {}", provider.name);
-        let secret = self.around.secrets.read(&tenant.secret);
+        let secret = self.around.secrets.known(&tenant.secret);
         let secret = secret.map_err(|source| ComposeError::Secret { what: what(), source })?;
         let signer = TenantSigner::new(&tenant.prefix, &secret);
         let signer = signer.map_err(|error| ComposeError::Setting(error.to_string()))?;

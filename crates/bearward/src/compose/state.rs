@@ -51,7 +51,7 @@ pub(super) async fn open(
         let failed = |source| ComposeError::Secret { what: "state.key".into(), source };
         let mut keys = Vec::new();
         for key in &state.keys {
-            keys.push(SealingKey::new(around.secrets.read(key).map_err(failed)?.expose()));
+            keys.push(SealingKey::new(around.secrets.known(key).map_err(failed)?.expose()));
         }
         let keys = SealingKeys::parse(&keys).map_err(|error| ComposeError::Setting(error.to_string()))?;
         let files = SealedFiles::open(&state.path, keys, clock.clone()).await?;
