@@ -62,6 +62,8 @@ pub struct Plan {
     /// The provider's `auth` instead of the client's own credential; `ISSUER` stands for the issuer. The client's id and
     /// secret are added.
     pub auth: Option<String>,
+    /// Where the secret of the client at the issuer is, instead of the environment.
+    pub client_secret: Option<String>,
     /// The issuer is stopped before Bearward starts. [`Stage::issuer`] is then another one with its keys.
     pub issuer_down: bool,
 }
@@ -100,7 +102,7 @@ mcp:
   providers:
     - name: notes-api
       url: {notes}
-      auth: {{{auth}, clientId: bearward, clientSecret: {{env: CLIENT_SECRET}}, allowInsecure: true}}
+      auth: {{{auth}, clientId: bearward, clientSecret: {client_secret}, allowInsecure: true}}
       tenantHeaders: {{prefix: X-TB, secret: {{env: TENANT_SECRET}}, constant: acme}}
 guards:
   - resource: {resource}
@@ -109,6 +111,7 @@ guards:
 {guard}
 {sections}
 ",
+            client_secret = plan.client_secret.as_deref().unwrap_or("{env: CLIENT_SECRET}"),
             sections = plan.sections,
             notes = notes.url(),
             issuer = issuer.issuer(),
@@ -194,7 +197,12 @@ guards:
 
 /// The stage's issuer, to be started (again).
 pub fn issuer() -> bearward_testbed::authorization_server::Builder {
-    let secret = ClientAuth::SecretBasic("client-secret-value".into());
+    issuer_that_knows("client-secret-value")
+}
+
+/// The same with another secret of its client.
+pub fn issuer_that_knows(secret: &str) -> bearward_testbed::authorization_server::Builder {
+    let secret = ClientAuth::SecretBasic(secret.into());
     AuthorizationServer::builder().client(Client::new("bearward", secret).audiences(&[NOTES]))
 }
 

@@ -207,6 +207,12 @@ impl<'a> Section<'a> {
         Some(text)
     }
 
+    /// A member as text that holds something when it is there.
+    pub(crate) fn some_text(&self, name: &'static str, example: &str) -> Option<Text<'a>> {
+        self.node(name)?;
+        self.required_text(name, example)
+    }
+
     /// Says that a member is missing.
     pub(crate) fn missing(&self, name: &str, example: &str) {
         let message = format!("`{}` is missing", self.path_of(name));

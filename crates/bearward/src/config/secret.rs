@@ -105,11 +105,7 @@ fn in_vault(reference: &Section<'_>, path: Text<'_>) -> Option<SecretRef> {
 }
 
 fn in_aws(reference: &Section<'_>, id: Text<'_>) -> SecretRef {
-    let named = |name: &'static str| reference.node(name).and(reference.required_text(name, "AWSCURRENT"));
-    let text = |text: Text<'_>| text.text.to_owned();
-    SecretRef::Aws(AwsRef {
-        id: id.text.into(),
-        field: named("field").map(text),
-        stage: named("stage").map(text),
-    })
+    let text = |name, example| reference.some_text(name, example).map(|text| text.text.to_owned());
+    let (field, stage) = (text("field", "client_secret"), text("stage", "AWSCURRENT"));
+    SecretRef::Aws(AwsRef { id: id.text.into(), field, stage })
 }

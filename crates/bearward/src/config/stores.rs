@@ -28,8 +28,9 @@ fn vault_settings(section: &Section<'_>) -> Option<VaultSettings> {
     let example = "https://vault.example.com:8200";
     let address =
         section.required_text("address", example).and_then(|_| endpoint(section, "address", "Vault"));
-    let namespace = some_text(section, "namespace", "team-a");
-    let ca_certificate = some_text(section, "caCertificate", "vault-ca.pem").map(PathBuf::from);
+    let namespace = section.some_text("namespace", "team-a").map(|text| text.text.to_owned());
+    let ca_certificate =
+        section.some_text("caCertificate", "vault-ca.pem").map(|text| PathBuf::from(text.text));
     let refresh = refresh(section);
     let auth = match section.section("auth") {
         Some(auth) => vault_auth(&auth),
@@ -73,14 +74,14 @@ fn app_role(section: &Section<'_>) -> Option<VaultAuth> {
 
 fn kubernetes(section: &Section<'_>) -> Option<VaultAuth> {
     let mount = mount(section, "kubernetes");
-    let token = some_text(section, "tokenFile", SERVICE_ACCOUNT).unwrap_or_else(|| SERVICE_ACCOUNT.into());
+    let token = section.some_text("tokenFile", SERVICE_ACCOUNT).map_or(SERVICE_ACCOUNT, |text| text.text);
     let role = section.required_text("role", "bearward")?.text.into();
     Some(VaultAuth::Kubernetes { mount: mount?, role, token: SecretRef::File(token.into()) })
 }
 
 /// Where a method is mounted below `auth/`.
 fn mount(section: &Section<'_>, usual: &str) -> Option<String> {
-    let Some(text) = section.node("mount").and(section.required_text("mount", usual)) else {
+    let Some(text) = section.some_text("mount", usual) else {
         return Some(usual.into());
     };
     let mount = text.text.trim_matches('/');
@@ -94,7 +95,7 @@ fn mount(section: &Section<'_>, usual: &str) -> Option<String> {
 }
 
 fn aws_settings(section: &Section<'_>) -> AwsSettings {
-    let region = some_text(section, "region", "eu-central-1");
+    let region = section.some_text("region", "eu-central-1").map(|text| text.text.to_owned());
     let endpoint = endpoint(section, "endpoint", "AWS Secrets Manager");
     let refresh = refresh(section);
     section.finish();
@@ -122,10 +123,4 @@ fn refresh(section: &Section<'_>) -> Duration {
         section.error(at, format!("`{}` is out of bounds", section.path_of("refresh")), help);
     }
     refresh
-}
-
-/// A text that holds something when it is there.
-fn some_text(section: &Section<'_>, name: &'static str, example: &str) -> Option<String> {
-    section.node(name)?;
-    section.required_text(name, example).map(|text| text.text.to_owned())
 }

@@ -175,7 +175,9 @@ pub(super) fn field(
 ) -> Result<ClientSecret, SecretError> {
     match answer.status {
         StatusCode::OK => {
-            let Some(Version { data: Some(data), metadata: Some(_) }) = answer.version() else {
+            let version = answer.version();
+            let version = version.ok_or_else(|| odd("it is not the JSON that Vault documents".into()))?;
+            let Version { data: Some(data), metadata: Some(_) } = version else {
                 return Err(odd(format!("`{}` is no KV engine of version 2", place.mount())));
             };
             let text = member::text(data.get(), place.field()).map_err(|why| match why {
