@@ -52,7 +52,7 @@ fn vault(mount: &str, path: &str, field: &str) -> SecretRef {
 }
 
 fn aws(id: &str, field: Option<&str>, stage: Option<&str>) -> SecretRef {
-    SecretRef::Aws(AwsRef { id: id.into(), field: field.map(str::to_owned), stage: stage.map(str::to_owned) })
+    SecretRef::Aws(AwsRef { id: id.into(), field: field.map(Into::into), stage: stage.map(Into::into) })
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Aws {
         local: &Local,
     ) -> Result<ClientSecret, SecretError> {
         let client = self.client.get_or_try_init(|| Box::pin(self.connect(local))).await?;
-        let request = client.get_secret_value().secret_id(&place.id).version_stage(place.stage());
+        let request = client.get_secret_value().secret_id(&*place.id).version_stage(place.stage());
         // The SDK's futures are large.
         let answer = Box::pin(request.send()).await.map_err(|error| explain(reference, &error))?;
         let text = answer.secret_string.ok_or_else(|| SecretError::Binary(reference.clone()))?;

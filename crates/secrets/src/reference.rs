@@ -25,20 +25,20 @@ pub enum SecretRef {
 /// A field of a secret in a KV version 2 engine of Vault.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VaultRef {
-    mount: String,
-    path: String,
-    field: String,
+    mount: Box<str>,
+    path: Box<str>,
+    field: Box<str>,
 }
 
 /// A secret in AWS Secrets Manager.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AwsRef {
     /// Its name or ARN.
-    pub id: String,
+    pub id: Box<str>,
     /// A member of the JSON object that it holds; absent: all of it.
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// The stage of the version; absent: `AWSCURRENT`.
-    pub stage: Option<String>,
+    pub stage: Option<Box<str>>,
 }
 
 /// A path in Vault that leads somewhere else, or nowhere.
@@ -73,7 +73,7 @@ impl VaultRef {
                 return Err(InvalidPath(part.to_owned()));
             }
         }
-        Ok(Self { mount: mount.to_owned(), path: path.to_owned(), field: field.to_owned() })
+        Ok(Self { mount: mount.into(), path: path.into(), field: field.into() })
     }
 
     /// Where the engine is mounted.

@@ -67,7 +67,7 @@ impl Secrets {
         match reference {
             SecretRef::Env(name) => local.variable(name),
             SecretRef::File(path) => local.file(path),
-            SecretRef::Vault(place) => self.kept(reference).get(|| self.from_vault(reference, place)).await,
+            SecretRef::Vault(place) => self.kept(reference).get(|| self.ask_vault(reference, place)).await,
             SecretRef::Aws(place) => {
                 self.kept(reference).get(|| self.0.aws.read(reference, place, local)).await
             }
@@ -114,7 +114,7 @@ impl Secrets {
         }
     }
 
-    async fn from_vault(&self, reference: &SecretRef, place: &VaultRef) -> Result<ClientSecret, SecretError> {
+    async fn ask_vault(&self, reference: &SecretRef, place: &VaultRef) -> Result<ClientSecret, SecretError> {
         let vault = self.0.vault.as_ref().ok_or_else(|| SecretError::NoVault(reference.clone()))?;
         vault.read(reference, place, &self.0.local).await
     }

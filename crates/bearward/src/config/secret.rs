@@ -105,7 +105,7 @@ fn in_vault(reference: &Section<'_>, path: Text<'_>) -> Option<SecretRef> {
 }
 
 fn in_aws(reference: &Section<'_>, id: Text<'_>) -> SecretRef {
-    let text = |name, example| reference.some_text(name, example).map(|text| text.text.to_owned());
+    let text = |name, example| reference.some_text(name, example).map(|text| text.text.into());
     let (field, stage) = (text("field", "client_secret"), text("stage", "AWSCURRENT"));
     SecretRef::Aws(AwsRef { id: id.text.into(), field, stage })
 }

@@ -14,7 +14,7 @@ use crate::moto::{Moto, REFRESH};
 const ALONE: &str = "BEARWARD_TEST_ALONE";
 
 fn at(id: &str, field: Option<&str>, stage: Option<&str>) -> SecretRef {
-    SecretRef::Aws(AwsRef { id: id.into(), field: field.map(str::to_owned), stage: stage.map(str::to_owned) })
+    SecretRef::Aws(AwsRef { id: id.into(), field: field.map(Into::into), stage: stage.map(Into::into) })
 }
 
 fn clock() -> Arc<ManualClock> {

@@ -9,7 +9,7 @@ use crate::random_id;
 use crate::served::CloseInstead;
 
 /// What every answer of Vault's is wrapped in.
-pub(super) fn wrapped(data: Value, auth: Value) -> Response<Body> {
+pub(super) fn wrapped(data: &Value, auth: &Value) -> Response<Body> {
     let body = json!({
         "request_id": random_id(), "lease_id": "", "renewable": false, "lease_duration": 0,
         "data": data, "wrap_info": null, "warnings": null, "auth": auth,

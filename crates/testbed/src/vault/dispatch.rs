@@ -33,7 +33,9 @@ async fn handle(
     let place = place(&method, &path);
     let struck = {
         let mut inner = vault.inner();
-        place.map(|place| *inner.asked.entry(place).or_default() += 1);
+        if let Some(place) = place {
+            *inner.asked.entry(place).or_default() += 1;
+        }
         inner.faults.iter().find(|(at, _)| Some(*at) == place).map(|(_, fault)| fault.clone())
     };
     if let Some(struck) = struck {
@@ -98,7 +100,7 @@ fn login(vault: &Shared, path: &str, body: &[u8]) -> Response<Body> {
     };
     let token = inner.tokens.issue(&vault.settings, policies.clone());
     inner.secrets.push(token.clone());
-    wrapped(Value::Null, grant(vault, &inner, &token))
+    wrapped(&Value::Null, &grant(vault, &inner, &token))
 }
 
 fn renew(vault: &Shared, token: &str) -> Response<Body> {
@@ -109,7 +111,7 @@ fn renew(vault: &Shared, token: &str) -> Response<Body> {
     if inner.tokens.renew(token, &vault.settings).is_none() {
         return error(StatusCode::BAD_REQUEST, &["lease is not renewable"]);
     }
-    wrapped(Value::Null, grant(vault, &inner, token))
+    wrapped(&Value::Null, &grant(vault, &inner, token))
 }
 
 fn look_up(vault: &Shared, id: &str) -> Response<Body> {
@@ -121,7 +123,7 @@ fn look_up(vault: &Shared, id: &str) -> Response<Body> {
         "renewable": token.is_renewable, "policies": token.policies, "type": "service", "path": "auth/token/create",
         "num_uses": 0, "orphan": false, "display_name": "token", "meta": null, "explicit_max_ttl": 0,
     });
-    wrapped(data, Value::Null)
+    wrapped(&data, &Value::Null)
 }
 
 fn read(vault: &Shared, token: &str, path: &str, version: usize) -> Response<Body> {

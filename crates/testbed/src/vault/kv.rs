@@ -57,6 +57,6 @@ impl Engine {
             });
             return json_answer(StatusCode::NOT_FOUND, &body);
         }
-        wrapped(json!({"data": found.fields, "metadata": metadata}), Value::Null)
+        wrapped(&json!({"data": found.fields, "metadata": metadata}), &Value::Null)
     }
 }
