@@ -44,7 +44,13 @@ fn read(secret: &str, stores: &str, variables: &[(&str, &str)]) -> Result<Loaded
 }
 
 fn credential(secret: &str, stores: &str) -> SecretRef {
-    read(secret, stores, &[]).unwrap().settings.providers[0].client.credential.clone()
+    read(secret, stores, &[]).unwrap().settings.providers[0]
+        .request()
+        .unwrap()
+        .client
+        .credential
+        .clone()
+        .unwrap()
 }
 
 fn vault(mount: &str, path: &str, field: &str) -> SecretRef {
