@@ -9,6 +9,7 @@
 //! nobody waits, and each failure is followed by a rest. The task of a token that is kept on use alone ends when there
 //! is nothing to watch over.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::error::Failure;
 use crate::gate::{Closed, LONGEST_RETRY_AFTER, Urgency};
 use crate::grant::Granted;
 use crate::held::Held;
+use crate::lifetime::floor;
 use crate::quota::{Limit, Quota};
 
 /// One attempt ends after this, whatever the grant does.
@@ -40,6 +42,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// Between two requests that succeeded, whatever the lifetimes (HARD 8).
 pub(crate) const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// A rest looks at the clocks so often.
+const GLANCE: Duration = Duration::from_secs(60);
 const DEAD_ON_ARRIVAL: &str =
     "its token was as good as expired when it arrived: the server is slower than its tokens live";
 
@@ -68,6 +72,10 @@ pub(crate) async fn keep(entry: Arc<Entry>) {
             return;
         }
         entry.rest(rest).await;
+        // Forgotten by the manager, and nobody else holds it: there is nobody left to fetch for.
+        if entry.upkeep == Upkeep::OnUse && Arc::strong_count(&entry) == 1 {
+            return;
+        }
     }
 }
 
@@ -75,7 +83,7 @@ impl Entry {
     /// The epoch of a flight that begins now; `None` once the entry is stopped.
     fn begins(&self) -> Option<u64> {
         let mut state = self.state();
-        if state.is_stopped {
+        if self.is_over(&state) {
             state.is_fetching = false;
             drop(state);
             self.settled.send_modify(|n| *n += 1);
@@ -86,9 +94,10 @@ impl Entry {
 
     /// One flight.
     async fn fetch(&self) -> Result<Brought, Rest> {
-        if self.current.load().is_none()
-            && let Some(shelf) = &self.shelf
-            && let Some(held) = shelf.load(&*self.clock).await
+        // Once: what stands there later was dropped here, or could not be removed at a logout.
+        let is_shelf_read = std::mem::replace(&mut self.state().is_shelf_read, true);
+        if let Some(shelf) = self.shelf.as_ref().filter(|_| !is_shelf_read)
+            && let Some(held) = shelf.load().await
         {
             return Ok(Brought { held, is_new: false });
         }
@@ -102,7 +111,8 @@ impl Entry {
                 Err(rest) => rest,
             };
             let would_end = self.clock.monotonic().saturating_sub(started) + rest.pause;
-            if !rest.failure.is_passing() || self.usable().is_some() || would_end + WORTH_TRYING >= TOTAL {
+            let is_last = would_end + WORTH_TRYING >= TOTAL || self.is_stopped();
+            if !rest.failure.is_passing() || self.usable().is_some() || is_last {
                 return Err(rest);
             }
             self.clock.sleep(rest.pause).await;
@@ -111,11 +121,17 @@ impl Entry {
 
     /// One request, which ends after `limit`.
     async fn attempt(&self, limit: Duration) -> Result<Held, Rest> {
-        let urgency = if self.usable().is_some() { Urgency::Ahead } else { Urgency::Needed };
+        let credential = self.grant.credential_version();
+        if let Err(failure) = self.bounded(limit, || self.grant.prepare()).await {
+            let pause = self.pause_after(&failure);
+            return Err(Rest { failure, pause, credential });
+        }
+        let time_left = self.time_to_wait();
+        let urgency = if time_left.is_zero() { Urgency::Needed } else { Urgency::Ahead };
         let pass = self.gate.pass(self.clock.monotonic(), urgency).map_err(|closed| Rest {
             // What can wait does not wait until the old token is dead.
-            pause: match (&closed, self.usable()) {
-                (Closed::Spent { left }, Some(held)) => held.usable_until.left(&*self.clock).min(*left),
+            pause: match (&closed, urgency) {
+                (Closed::Spent { left }, Urgency::Ahead) => time_left.min(*left),
                 _ => closed.left(),
             },
             failure: match closed {
@@ -125,18 +141,9 @@ impl Entry {
             },
             credential: None,
         })?;
-        let credential = self.grant.credential_version();
         let sent = Moment::now(&*self.clock);
         let started = self.clock.monotonic();
-        // A grant that panics must not take the task along: nothing would ever be fetched again (HARD 7).
-        let request = AssertUnwindSafe(async { self.grant.request().await }).catch_unwind();
-        let outcome = tokio::select! {
-            outcome = request => outcome.unwrap_or(Err(Failure::Fault)),
-            () = self.clock.sleep(limit) => Err(Failure::Unreachable(FetchError::Timeout {
-                url: "the authorization server".into(),
-                after: limit,
-            })),
-        };
+        let outcome = self.bounded(limit, || self.grant.request()).await;
         let outcome = outcome.map(|granted| self.hold(granted, sent)).and_then(|held| {
             let is_dead = held.usable_until.is_past(&*self.clock);
             if is_dead { Err(Failure::BadResponse { reason: DEAD_ON_ARRIVAL }) } else { Ok(held) }
@@ -154,6 +161,30 @@ impl Entry {
                 Err(Rest { failure, pause, credential })
             }
         }
+    }
+
+    /// What a grant does, within its time. One that panics must not take the task along: nothing would ever be fetched
+    /// again (HARD 7).
+    async fn bounded<'a, T, F>(&'a self, limit: Duration, work: impl FnOnce() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>> + 'a,
+    {
+        tokio::select! {
+            // An answer that is there is not thrown away for being late.
+            biased;
+            outcome = AssertUnwindSafe(async { work().await }).catch_unwind() => outcome.unwrap_or(Err(Failure::Fault)),
+            () = self.clock.sleep(limit) => Err(Failure::Unreachable(FetchError::Timeout {
+                url: "the authorization server".into(),
+                after: limit,
+            })),
+        }
+    }
+
+    /// For how long a refresh can wait before the old token must not be handed out any more: zero when it cannot.
+    fn time_to_wait(&self) -> Duration {
+        let left =
+            |held: Arc<Held>| held.usable_until.left(&*self.clock).saturating_sub(floor(held.lifetime));
+        self.usable().map(left).unwrap_or_default()
     }
 
     fn tell(&self, outcome: &Result<Held, Failure>, took: Duration) {
@@ -219,8 +250,12 @@ impl Entry {
         self.settled.send_modify(|n| *n += 1);
         // Nobody waits for what comes now.
         match (after, &self.shelf) {
-            (After::Shelve(held, is_after_logout), Some(shelf)) => shelf.save(&held, is_after_logout).await,
-            (After::End(held), _) => drop(self.grant.end(Some(&held.token)).await),
+            (After::Shelve(held), Some(shelf)) => shelf.save(&held, epoch).await,
+            (After::Discard(held), _) => {
+                if let Err(failure) = self.grant.discard(&held.token).await {
+                    tracing::warn!(provider = %self.name, %failure, "a token that came after a logout is not revoked");
+                }
+            }
             _ => {}
         }
         rest
@@ -232,7 +267,9 @@ impl Entry {
         state.is_fetching = false;
         match outcome {
             // A logout came between.
-            Ok(Brought { held, .. }) if state.epoch != epoch => (MIN_INTERVAL, After::End(Arc::new(held))),
+            Ok(Brought { held, .. }) if state.epoch != epoch => {
+                (MIN_INTERVAL, After::Discard(Arc::new(held)))
+            }
             Err(_) if state.epoch != epoch => (MIN_INTERVAL, After::Nothing),
             Ok(Brought { held, is_new }) => {
                 let rest = held.refresh_at.left(&*self.clock).max(MIN_INTERVAL);
@@ -241,7 +278,7 @@ impl Entry {
                 state.not_before = now + MIN_INTERVAL;
                 let held = Arc::new(held);
                 self.current.store(Some(held.clone()));
-                (rest, if is_new { After::Shelve(held, epoch > 0) } else { After::Nothing })
+                (rest, if is_new { After::Shelve(held) } else { After::Nothing })
             }
             Err(Rest { failure, pause, credential }) => {
                 tracing::warn!(provider = %self.name, %failure, retry_ms = pause.as_millis() as u64, "token not refreshed");
@@ -256,7 +293,7 @@ impl Entry {
         let mut state = self.state();
         let watches_over =
             self.upkeep == Upkeep::Always || (state.failed.is_some() && self.usable().is_some());
-        let is_done = state.is_stopped || !(state.is_fetching || watches_over);
+        let is_done = self.is_over(&state) || !(state.is_fetching || watches_over);
         if is_done {
             state.keeper = None;
         }
@@ -265,30 +302,37 @@ impl Entry {
 
     /// Rests, unless a caller wants the token earlier.
     async fn rest(&self, pause: Duration) {
-        let mut timer = self.clock.sleep(pause);
-        let mut is_over = false;
+        let end = self.clock.monotonic() + pause;
         loop {
+            let left = end.saturating_sub(self.clock.monotonic());
             tokio::select! {
-                () = &mut timer, if !is_over => is_over = true,
+                () = self.clock.sleep(left.min(GLANCE)), if !(left.is_zero() && self.state().is_logged_out) => {}
                 // A notice may be left over from a flight that has ended since.
                 () = self.wanted.notified() => {}
             }
+            let is_over = self.clock.monotonic() >= end || self.is_due_by_any_clock();
             let mut state = self.state();
             // After a logout nothing is fetched before somebody asks.
             let is_due = is_over && !state.is_logged_out;
-            if state.is_fetching || state.is_stopped || is_due {
+            if state.is_fetching || self.is_over(&state) || is_due {
                 state.is_fetching = true;
                 return;
             }
         }
+    }
+
+    /// The clock that rests are counted on stands still while the machine is suspended (HARD 9).
+    fn is_due_by_any_clock(&self) -> bool {
+        let is_failing = self.state().failed.is_some();
+        !is_failing && self.current.load().as_ref().is_some_and(|held| held.refresh_at.is_past(&*self.clock))
     }
 }
 
 /// What is to be done once nobody waits any more.
 enum After {
     Nothing,
-    /// Keep it beyond this process; true: a logout lies before it, which it outlasts.
-    Shelve(Arc<Held>, bool),
-    /// End it: nobody wants it any more.
-    End(Arc<Held>),
+    /// Keep it beyond this process.
+    Shelve(Arc<Held>),
+    /// Nobody wants it any more.
+    Discard(Arc<Held>),
 }

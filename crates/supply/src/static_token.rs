@@ -43,6 +43,7 @@ impl StaticToken {
             token_endpoint: None,
             grant: NAME,
             subject_token: None,
+            actor: None,
             scopes: bearward_token::ScopeSet::default(),
             audience: None,
             resource,
