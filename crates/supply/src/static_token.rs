@@ -54,6 +54,9 @@ impl StaticToken {
     async fn read(&self) -> Result<Granted, Failure> {
         let given = self.token.current().await?;
         let text = given.secret.expose();
+        if text.is_empty() {
+            return Err(Failure::Given { reason: "it is empty" });
+        }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Failure::Given { reason: "it holds characters that no header can carry" });
         }
@@ -88,3 +91,6 @@ impl fmt::Debug for StaticToken {
         f.write_str("StaticToken")
     }
 }
+
+#[cfg(test)]
+mod tests;
