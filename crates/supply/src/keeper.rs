@@ -66,7 +66,10 @@ struct Brought {
 pub(crate) async fn keep(entry: Arc<Entry>) {
     loop {
         let Some(epoch) = entry.begins() else { return };
-        let outcome = entry.fetch().await;
+        // Nor must a store or a credential that nobody foresaw: callers would wait for a flight that never ends.
+        let outcome = AssertUnwindSafe(entry.fetch()).catch_unwind().await;
+        let outcome =
+            outcome.unwrap_or(Err(Rest { failure: Failure::Fault, pause: REFUSED_PAUSE, credential: None }));
         let rest = entry.settle(outcome, epoch).await;
         if entry.is_done() {
             return;
