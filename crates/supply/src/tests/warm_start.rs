@@ -209,6 +209,25 @@ async fn a_write_that_was_under_way_does_not_bring_back_what_a_logout_removed() 
 
 // HARD 14
 #[tokio::test]
+async fn a_write_whose_turn_comes_after_the_logout_is_not_made_and_one_for_later_is() {
+    let clock = clock(START);
+    let store = memory(&clock);
+    let shelf = crate::shelf::Shelf::new(store.clone(), &key("notes"), clock.clone());
+    let held = |text: &str| {
+        let now = bearward_token::expiry::Moment::now(&*clock);
+        crate::held::Held::new(Granted::new(AccessToken::new(text), LIFE), now, 0.0, None)
+    };
+    for logouts in 1..4 {
+        shelf.clear(logouts).await.unwrap();
+        shelf.save(&held("before"), logouts - 1).await;
+        assert!(store.get(&place()).await.unwrap().is_none(), "{logouts}");
+        shelf.save(&held("after"), logouts).await;
+        assert!(holds(&*store, "after").await, "{logouts}");
+    }
+}
+
+// HARD 14
+#[tokio::test]
 async fn a_logout_that_the_store_does_not_take_is_an_error_and_its_token_is_not_used_again() {
     let clock = clock(START);
     let inner = memory(&clock);

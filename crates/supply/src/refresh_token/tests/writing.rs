@@ -106,6 +106,22 @@ async fn a_caller_that_goes_away_costs_neither_the_refresh_token_nor_another_req
     assert_eq!(scene.token().await, Ok("access-2".into()), "and it is handed out once");
 }
 
+// HARD 16
+#[tokio::test]
+async fn requests_that_nobody_waits_for_any_more_are_not_made_when_their_turn_comes() {
+    let scene = Scene::new();
+    scene.server.answers(503, "");
+    scene.server.hold();
+    let callers = [scene.caller(), scene.caller(), scene.caller(), scene.caller()];
+    settle().await;
+    callers.iter().for_each(tokio::task::JoinHandle::abort);
+    settle().await;
+    scene.server.let_go();
+    settle().await;
+    assert_eq!(scene.server.count("spend"), 1);
+    assert_eq!(scene.token().await, Ok("access-1".into()));
+}
+
 #[tokio::test]
 async fn a_token_that_nobody_took_is_asked_for_anew_when_little_is_left_of_it() {
     let scene = Scene::new();
