@@ -119,6 +119,9 @@ impl Entry {
                 return Err(rest);
             }
             self.clock.sleep(rest.pause).await;
+            if self.is_stopped() {
+                return Err(rest);
+            }
         }
     }
 
@@ -309,7 +312,7 @@ impl Entry {
         loop {
             let left = end.saturating_sub(self.clock.monotonic());
             tokio::select! {
-                () = self.clock.sleep(left.min(GLANCE)), if !(left.is_zero() && self.state().is_logged_out) => {}
+                () = self.nap(left) => {}
                 // A notice may be left over from a flight that has ended since.
                 () = self.wanted.notified() => {}
             }
@@ -321,6 +324,14 @@ impl Entry {
                 state.is_fetching = true;
                 return;
             }
+        }
+    }
+
+    /// A part of a rest; without end when the rest is over and a logout keeps the task from what comes next.
+    async fn nap(&self, left: Duration) {
+        match left.is_zero() && self.state().is_logged_out {
+            true => std::future::pending().await,
+            false => self.clock.sleep(left.min(GLANCE)).await,
         }
     }
 

@@ -103,6 +103,20 @@ async fn a_clean_end_waits_for_what_is_under_way_and_its_caller_gets_the_token()
     end.await.unwrap();
 }
 
+#[tokio::test]
+async fn a_clean_end_tries_nothing_again_and_tells_its_caller_why_there_is_no_token() {
+    let scene = Scene::new();
+    scene.script.fail_always(Some(down()));
+    let caller = scene.caller();
+    settle().await;
+    let manager = scene.manager.clone();
+    let end = tokio::spawn(async move { manager.shut_down().await });
+    scene.pass(S).await;
+    assert_eq!(*caller.await.unwrap().unwrap_err().failure, down());
+    end.await.unwrap();
+    assert_eq!(scene.script.asked(), 1);
+}
+
 /// Something that no flight waits for is at work for ever.
 #[derive(Debug)]
 struct AtWork;

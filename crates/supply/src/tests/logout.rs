@@ -11,6 +11,11 @@ async fn a_logout_ends_the_token_and_the_next_caller_gets_another() {
     assert_eq!(scene.script.ended(), ["end token-1"]);
     scene.pass(LIFE * 2).await;
     assert_eq!(scene.script.asked(), 1, "nothing is fetched before somebody asks");
+    assert_eq!(
+        scene.clock.sleepers(),
+        0,
+        "the task waits for a caller alone, and does not go round in circles"
+    );
     assert_eq!(scene.handle.condition(), Condition::Ready, "and nobody is told that something is missing");
     assert_eq!(scene.token().await, "token-2");
 }
