@@ -106,7 +106,11 @@ async fn a_login_goes_on_over_many_processes_and_spends_each_refresh_token_once(
     let name = "a_login_goes_on_over_many_processes_and_spends_each_refresh_token_once";
     let Some(scene) = Scene::new(name, REFRESH).await else { return };
     let mut tokens = Vec::new();
-    for _ in 0..3 {
+    for turn in 0..3 {
+        // What is asked for may change; the login goes on.
+        scene.configure(&format!(
+            "{REFRESH}, scopes: [openid, offline_access], parameters: {{turn: '{turn}'}}"
+        ));
         let (code, token, said) = scene.run(&["token"]).await;
         assert_eq!(code, 0, "{said}");
         tokens.push(token);

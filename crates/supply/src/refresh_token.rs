@@ -24,7 +24,7 @@ use crate::error::Failure;
 use crate::grant::{Ending, Grant, Granted, Landing, Requesting, Revoked};
 use crate::key::TokenKey;
 use crate::revoke::{Revocable, Revoker};
-use crate::shelf::{in_time, place};
+use crate::shelf::in_time;
 use crate::token_request::TokenRequest;
 use login::Login;
 
@@ -87,30 +87,31 @@ struct Standing {
 type Dated = (Granted, Moment);
 
 impl RefreshTokenGrant {
-    /// The login that begins with `given` and goes on with what stands in the store. A new token that is given begins a
-    /// new login.
+    /// The login of provider `name`, which begins with `given` and goes on with what stands in the store. A new token that
+    /// is given begins a new login; other scopes, another audience or a new secret of the client do not.
     pub fn new(
+        name: &str,
         request: Arc<TokenRequest>,
         given: SharedCredential,
         store: Arc<dyn Store>,
         revoker: Option<Arc<Revoker>>,
     ) -> Self {
-        let place = place(&key(&request), Purpose::RefreshToken);
+        let place = Place {
+            tenant: None,
+            issuer: request.metadata.issuer().clone(),
+            subject: None,
+            client: request.client.id.clone(),
+            purpose: Purpose::RefreshToken,
+            key: *Fingerprint::of(&format!("login of {name}")).as_bytes(),
+        };
         let (spending, unclaimed) = (Mutex::default(), std::sync::Mutex::default());
         Self(Arc::new(Inner { request, given, store, place, revoker, spending, unclaimed }))
     }
 
     /// What its tokens depend on.
     pub fn key(&self) -> TokenKey {
-        key(&self.0.request)
+        self.0.request.key(NAME)
     }
-}
-
-/// The credential's version is left out: the place of a login must not change with it.
-fn key(request: &TokenRequest) -> TokenKey {
-    let mut parts = request.key_parts(NAME);
-    parts.credential = None;
-    TokenKey::from(parts)
 }
 
 impl Grant for RefreshTokenGrant {

@@ -45,7 +45,13 @@ impl Builder<'_> {
                 let request = Arc::new(self.request(request));
                 let store = self.stores.route(&provider.storage, Purpose::RefreshToken)?;
                 let revoker = self.revoker(&request, &provider.storage);
-                let grant = RefreshTokenGrant::new(request, self.secret(given), store, Some(revoker.clone()));
+                let grant = RefreshTokenGrant::new(
+                    &provider.name,
+                    request,
+                    self.secret(given),
+                    store,
+                    Some(revoker.clone()),
+                );
                 let key = grant.key();
                 self.shared(provider, &key, Arc::new(grant), Some(revoker)).map(Source::Shared)
             }

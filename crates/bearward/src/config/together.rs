@@ -17,6 +17,7 @@ pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
         identity_is_not_the_tenant(section, guard, &settings.providers);
         addresses_are_told_apart(section, guard, settings);
     }
+    logins_are_told_apart(root, &settings.providers);
     let sections = root.section("mcp").map(|mcp| mcp.sections("providers")).unwrap_or_default();
     for (section, provider) in sections.iter().zip(&settings.providers) {
         let is_behind_a_guard =
@@ -27,6 +28,22 @@ pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
         is_kept_somewhere(section, provider, settings);
         is_handed_out_for_something(section, provider, settings);
         goes_where_it_was_issued_for(section, provider, &settings.guards);
+    }
+}
+
+/// A refresh token that two spend ends the login of both.
+fn logins_are_told_apart(root: &Section<'_>, providers: &[ProviderSettings]) {
+    let given = |provider: &ProviderSettings| match &provider.grant {
+        GrantSettings::RefreshToken { given, .. } => Some(given.clone()),
+        _ => None,
+    };
+    let sections = root.section("mcp").map(|mcp| mcp.sections("providers")).unwrap_or_default();
+    for (at, (section, provider)) in sections.iter().zip(providers).enumerate() {
+        let Some(token) = given(provider) else { continue };
+        if providers.iter().take(at).any(|earlier| given(earlier).as_ref() == Some(&token)) {
+            let message = "two providers begin with the same refresh token, and each would spend it";
+            section.error(auth_at(section), message, "give each a login of its own");
+        }
     }
 }
 

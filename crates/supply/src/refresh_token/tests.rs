@@ -4,7 +4,7 @@ mod logout;
 mod others;
 mod writing;
 
-use bearward_issuer::{CredentialError, CredentialSource};
+use bearward_issuer::{CredentialError, CredentialSource, Reading};
 use bearward_token::{ClientSecret, ManualClock};
 
 use super::*;
@@ -15,9 +15,14 @@ use crate::tests::server::{Scripted, Server, memory};
 struct Given(std::sync::Mutex<Option<&'static str>>);
 
 impl CredentialSource for Given {
-    fn current(&self) -> Result<Credential, CredentialError> {
-        let text = self.0.lock().unwrap().ok_or_else(|| CredentialError("there is no such file".into()))?;
-        Ok(Credential { secret: ClientSecret::new(text) })
+    fn current(&self) -> Reading<'_> {
+        let text = self.0.lock().unwrap().ok_or_else(|| CredentialError("there is no such file".into()));
+        let read = text.map(|text| Credential { secret: ClientSecret::new(text) });
+        Box::pin(std::future::ready(read))
+    }
+
+    fn version(&self) -> Option<Fingerprint> {
+        self.0.lock().unwrap().map(Fingerprint::of)
     }
 }
 
@@ -42,7 +47,8 @@ impl Scene {
         let given = Arc::new(Given(std::sync::Mutex::new(Some("refresh-0"))));
         let request = Arc::new(server.request(&clock));
         let revoker = Revoker::start(Arc::new(server.request(&clock)), memory(&clock));
-        let grant = RefreshTokenGrant::new(request, given.clone(), store.clone(), Some(Arc::new(revoker)));
+        let grant =
+            RefreshTokenGrant::new("notes", request, given.clone(), store.clone(), Some(Arc::new(revoker)));
         Self { clock, server, inner, store, given, grant }
     }
 

@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bearward_issuer::{Credential, CredentialError, CredentialSource};
+use bearward_issuer::{Credential, CredentialSource, Reading};
 use bearward_observe::{Condition, Observer, Probe};
 use bearward_token::{ClientSecret, ManualClock};
 
@@ -18,8 +18,13 @@ const DAY: u64 = 24 * 3600;
 struct Given(Mutex<String>);
 
 impl CredentialSource for Given {
-    fn current(&self) -> Result<Credential, CredentialError> {
-        Ok(Credential { secret: ClientSecret::new(self.0.lock().unwrap().clone()) })
+    fn current(&self) -> Reading<'_> {
+        let secret = ClientSecret::new(self.0.lock().unwrap().clone());
+        Box::pin(std::future::ready(Ok(Credential { secret })))
+    }
+
+    fn version(&self) -> Option<Fingerprint> {
+        Some(Fingerprint::of(&self.0.lock().unwrap()))
     }
 }
 
