@@ -11,11 +11,6 @@ async fn a_logout_ends_the_token_and_the_next_caller_gets_another() {
     assert_eq!(scene.script.ended(), ["end token-1"]);
     scene.pass(LIFE * 2).await;
     assert_eq!(scene.script.asked(), 1, "nothing is fetched before somebody asks");
-    assert_eq!(
-        scene.clock.sleepers(),
-        0,
-        "the task waits for a caller alone, and does not go round in circles"
-    );
     assert_eq!(scene.handle.condition(), Condition::Ready, "and nobody is told that something is missing");
     assert_eq!(scene.token().await, "token-2");
 }
@@ -117,4 +112,38 @@ async fn a_logout_that_nobody_waits_for_any_more_is_finished_all_the_same() {
     grant.hold.notify_one();
     settle().await;
     assert_eq!(grant.script.ended(), ["end token-1"]);
+}
+
+/// Counts how often somebody looks at it.
+#[derive(Debug)]
+struct Watched(Arc<ManualClock>, AtomicU64);
+
+impl Clock for Watched {
+    fn unix_ms(&self) -> u64 {
+        self.0.unix_ms()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> bearward_token::clock::Sleep {
+        self.0.sleep(duration)
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_a_logout_put_to_rest_waits_and_does_not_go_round_in_circles() {
+    let time = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+    let clock = Arc::new(Watched(time.clone(), AtomicU64::new(0)));
+    let manager = TokenManager::new(clock.clone(), Observer::new(), 7);
+    let handle = manager.handle("notes", &key("notes"), Arc::new(Script::default()));
+    handle.ensure_access(&Wanted::default()).await.unwrap();
+    handle.log_out().await.unwrap();
+    time.advance(LIFE * 2);
+    settle().await;
+    let looked = clock.1.load(Ordering::SeqCst);
+    settle().await;
+    assert_eq!(clock.1.load(Ordering::SeqCst), looked);
 }
