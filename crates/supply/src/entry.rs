@@ -43,6 +43,8 @@ pub(crate) struct Entry {
     pub(crate) current: ArcSwapOption<Held>,
     /// Rises when a flight has ended, well or badly.
     pub(crate) settled: watch::Sender<u64>,
+    /// Rises when what a flight brought has been put where it is kept.
+    pub(crate) tidied: watch::Sender<u64>,
     /// Wakes the keeper.
     pub(crate) wanted: Notify,
     /// The manager's: nothing is begun any more, also by entries that it has forgotten.
@@ -63,6 +65,8 @@ pub enum Upkeep {
 pub(crate) struct State {
     /// A flight is under way, or was asked for.
     pub(crate) is_fetching: bool,
+    /// What a flight brought is being put where it is kept; callers have it already.
+    pub(crate) is_tidying: bool,
     /// Passing failures in a row.
     pub(crate) failures: u32,
     /// Why the last flight failed, and until when nobody tries again.
@@ -124,6 +128,7 @@ impl Entry {
         let Founding { key, is_ending, name, clock, observer, grant, gate, upkeep, shelf, random } = founding;
         let state = State {
             is_fetching: false,
+            is_tidying: false,
             failures: 0,
             failed: None,
             not_before: Duration::ZERO,
@@ -148,6 +153,7 @@ impl Entry {
             shelf,
             current: ArcSwapOption::empty(),
             settled: watch::channel(0).0,
+            tidied: watch::channel(0).0,
             wanted: Notify::new(),
             is_ending,
             state: Mutex::new(state),
@@ -297,11 +303,20 @@ impl Entry {
         self.wanted.notify_one();
     }
 
-    /// Waits until no flight is under way.
+    /// Waits until no flight is under way, and what the last one brought is where it is to be kept.
     pub(crate) async fn landed(&self) {
-        let mut settled = self.settled.subscribe();
-        while self.state().is_fetching {
-            if settled.changed().await.is_err() {
+        let (mut settled, mut tidied) = (self.settled.subscribe(), self.tidied.subscribe());
+        loop {
+            let (is_fetching, is_tidying) = {
+                let state = self.state();
+                (state.is_fetching, state.is_tidying)
+            };
+            let changed = match (is_fetching, is_tidying) {
+                (false, false) => return,
+                (true, _) => settled.changed().await,
+                (false, true) => tidied.changed().await,
+            };
+            if changed.is_err() {
                 return;
             }
         }

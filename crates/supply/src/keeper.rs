@@ -254,7 +254,7 @@ impl Entry {
     async fn settle(&self, outcome: Result<Brought, Rest>, epoch: u64) -> Duration {
         let (rest, after) = self.take_in(outcome, epoch);
         self.settled.send_modify(|n| *n += 1);
-        // Nobody waits for what comes now.
+        // Nobody waits for what comes now, but for a clean end.
         match (after, &self.shelf) {
             (After::Shelve(held), Some(shelf)) => shelf.save(&held, epoch).await,
             (After::Discard(held), _) => {
@@ -264,6 +264,8 @@ impl Entry {
             }
             _ => {}
         }
+        self.state().is_tidying = false;
+        self.tidied.send_modify(|n| *n += 1);
         rest
     }
 
@@ -271,6 +273,7 @@ impl Entry {
         let now = self.clock.monotonic();
         let mut state = self.state();
         state.is_fetching = false;
+        state.is_tidying = true;
         match outcome {
             // A logout came between.
             Ok(Brought { held, .. }) if state.epoch != epoch => {
