@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::grant::{Ending, Grant, Granted, Preparing, Requesting, Revoked};
 use crate::handle::{Handle, Label, Wanted};
 use crate::held::Supplied;
-use crate::key::TokenKey;
+use crate::key::{KeyParts, TokenKey};
 use crate::manager::TokenManager;
 use crate::revoke::Revoker;
 use crate::source::Caller;
@@ -27,16 +27,14 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// Gets callers their own tokens.
 #[derive(Debug)]
 pub struct Exchange {
-    /// Keeps them.
-    pub manager: Arc<TokenManager>,
-    /// What they are counted under.
-    pub label: Label,
-    /// What is asked for.
-    pub request: Arc<TokenRequest>,
-    /// Who acts for them, where the token is to say so.
-    pub actor: Option<Handle>,
-    /// Ends tokens on a logout.
-    pub revoker: Option<Arc<Revoker>>,
+    manager: Arc<TokenManager>,
+    pub(crate) label: Label,
+    request: Arc<TokenRequest>,
+    actor: Option<Handle>,
+    revoker: Option<Arc<Revoker>>,
+    /// What all their keys have in common, with the credential as it was at the start: a request reads no secret, and a
+    /// rotated one does not make every caller's token be asked for anew.
+    common: KeyParts,
 }
 
 /// One caller's exchange.
@@ -49,6 +47,21 @@ pub struct TokenExchange {
 }
 
 impl Exchange {
+    /// Exchanges as `request` says; `manager` keeps the tokens, which are counted under `label`. `actor` is who acts for
+    /// the callers, where the tokens are to say so; `revoker` ends tokens on a logout.
+    pub fn new(
+        manager: Arc<TokenManager>,
+        label: Label,
+        request: Arc<TokenRequest>,
+        actor: Option<Handle>,
+        revoker: Option<Arc<Revoker>>,
+    ) -> Self {
+        // A token that says who acts is another one than a token that does not (HARD 3).
+        let actor_key = actor.as_ref().map(|actor| actor.entry().key);
+        let common = KeyParts { actor: actor_key, ..request.key_parts(NAME) };
+        Self { manager, label, request, actor, revoker, common }
+    }
+
     /// The way to a caller's own token. Kept by the very token that the caller came with: what was got for one of them
     /// serves no other, not even the same user's next one (HARD 3).
     pub fn handle(&self, caller: &Caller<'_>) -> Handle {
@@ -65,11 +78,9 @@ impl Exchange {
 
     /// What a caller's own token depends on.
     pub fn key(&self, principal: &Principal, token: &AccessToken) -> TokenKey {
-        let mut parts = self.request.key_parts(NAME);
+        let mut parts = self.common.clone();
         parts.tenant = principal.tenant.as_deref().map(str::to_owned);
         parts.subject_token = Some(token.fingerprint());
-        // A token that says who acts is another one than a token that does not (HARD 3).
-        parts.actor = self.actor.as_ref().map(|actor| actor.entry().key);
         TokenKey::from(parts)
     }
 }

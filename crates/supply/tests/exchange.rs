@@ -68,13 +68,13 @@ impl Scene {
     fn exchange(&self, resource: &str, actor: Option<Handle>) -> Exchange {
         let request = Arc::new(self.request(resource));
         let revoker = Revoker::start(request.clone(), Arc::new(Memory::new(10, self.clock.clone())));
-        Exchange {
-            manager: self.manager.clone(),
-            label: Label::new("api", &self.observer),
+        Exchange::new(
+            self.manager.clone(),
+            Label::new("api", &self.observer),
             request,
             actor,
-            revoker: Some(Arc::new(revoker)),
-        }
+            Some(Arc::new(revoker)),
+        )
     }
 
     fn machine(&self) -> Handle {

@@ -86,7 +86,7 @@ async fn answer(loaded: Loaded, question: Question) -> Result<Answer, Refused> {
     let around =
         Surroundings { clock: clock.clone(), observer: Observer::new(), secrets, seed: random_seed() };
     let composition = compose(&settings, &around).await.map_err(|error| not_composed(&error))?;
-    let answered = here(&composition, &*clock, question).await;
+    let answered = here(&composition, &clock, question).await;
     composition.manager.shut_down().await;
     answered
 }
@@ -128,8 +128,9 @@ async fn running(
         let parsed = serde_json::from_str(&text);
         return parsed.map(Some).map_err(|_| outside("what answers there is no Bearward".into()));
     }
-    let said =
-        serde_json::from_str::<Value>(&text).ok().and_then(|said| Some(said["error"].as_str()?.to_owned()));
+    let said = serde_json::from_str::<Value>(&text)
+        .ok()
+        .and_then(|said| Some(said.get("error")?.as_str()?.to_owned()));
     let message = said.unwrap_or_else(|| format!("the running server answered with status {status}"));
     Err(if status.is_server_error() { outside(message) } else { refused(message) })
 }

@@ -103,7 +103,7 @@ impl Builder<'_> {
         let request = Arc::new(self.request(request));
         let revoker = Some(self.revoker(&request, &provider.storage));
         let label = Label::new(&provider.name, &self.around.observer);
-        Exchange { manager: self.manager.clone(), label, request, actor, revoker }
+        Exchange::new(self.manager.clone(), label, request, actor, revoker)
     }
 
     /// A token that all share: got at the start and kept fresh, where the settings say so.

@@ -44,13 +44,13 @@ impl Scene {
     }
 
     fn exchange(&self, actor: Option<Handle>) -> Exchange {
-        Exchange {
-            manager: self.manager.clone(),
-            label: Label::new("notes", &self.observer),
-            request: Arc::new(self.server.request(&self.clock)),
+        Exchange::new(
+            self.manager.clone(),
+            Label::new("notes", &self.observer),
+            Arc::new(self.server.request(&self.clock)),
             actor,
-            revoker: None,
-        }
+            None,
+        )
     }
 
     fn machine(&self) -> Handle {
