@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bearward_observe::{Condition, Hits, Observer, Probe};
 use bearward_token::expiry::Moment;
-use tokio::sync::watch;
 
 use crate::entry::{Claim, Entry};
 use crate::error::{Failure, SupplyError};
@@ -13,6 +12,7 @@ use crate::grant::Revoked;
 use crate::held::{Held, Supplied};
 use crate::keeper::TOTAL;
 use crate::lifetime::clamp_min_ttl;
+use crate::sync::watch;
 
 /// Hands out one key's token. Cheap to clone; clones share the token.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ impl Handle {
         let held = entry.usable_at(&now)?;
         if is_due(&held, wanted, &now) {
             // Whether it starts one or one is under way: this caller has its token.
-            let _ = entry.claim();
+            let _ = entry.claim(Some(&held));
         }
         entry.observer.hit(&self.label.hits);
         Some(Supplied { held })
@@ -121,7 +121,7 @@ impl Handle {
             if is_due(held, wanted, &now)
                 || id.expiry.left_at(&now) < clamp_min_ttl(wanted.min_ttl_id, id.lifetime)
             {
-                let _ = entry.claim();
+                let _ = entry.claim(Some(held));
             }
             entry.observer.hit(&self.label.hits);
             return Ok(Supplied { held: held.clone() });
@@ -180,8 +180,9 @@ impl Handle {
 
     /// Starts getting the token before anybody asks for it.
     pub fn prefetch(&self) {
+        let held = self.entry.current.load_full();
         if self.entry.usable().is_none() {
-            let _ = self.entry.claim();
+            let _ = self.entry.claim(held.as_ref());
         }
     }
 
@@ -219,27 +220,42 @@ async fn wait(
     by_force: bool,
     will_do: impl Fn(&Held) -> bool,
 ) -> Result<Option<Supplied>, SupplyError> {
-    let mut settled = entry.settled.subscribe();
-    // A flight may have ended between the caller's first look and the subscription.
+    let seen = entry.current.load_full();
+    // A flight may have ended since the caller's first look.
     if let Some(held) = entry.usable().filter(|held| will_do(held)) {
         return Ok(Some(Supplied { held }));
     }
-    match if by_force { entry.claim_by_force() } else { entry.claim() } {
-        Claim::Fetching { is_joined: true } => entry.note_joined(),
-        Claim::Fetching { is_joined: false } => {}
+    match if by_force { entry.claim_by_force(seen.as_ref()) } else { entry.claim(seen.as_ref()) } {
+        Claim::Fetching { is_joined, landing } => {
+            if is_joined {
+                entry.note_joined();
+            }
+            landed(entry, landing, wanted.patience).await?;
+        }
+        Claim::Landed => {}
         Claim::TooSoon => return Ok(None),
         Claim::Failing(error) => return Err(error),
-    }
-    tokio::select! {
-        _ = settled.changed() => {}
-        () = entry.clock.sleep(wanted.patience) => {
-            let failure = Failure::Deadline { waited: wanted.patience };
-            return Err(SupplyError { failure: Arc::new(failure), retry_after: None });
-        }
     }
     match entry.usable().filter(|held| will_do(held)) {
         Some(held) => Ok(Some(Supplied { held })),
         None => entry.failing().map_or(Ok(None), Err),
+    }
+}
+
+/// Waits for a flight's end, as long as the caller's patience lasts.
+async fn landed(
+    entry: &Entry,
+    mut landing: watch::Receiver<u64>,
+    patience: Duration,
+) -> Result<(), SupplyError> {
+    tokio::select! {
+        // What came in the last moment has come.
+        biased;
+        _ = landing.changed() => Ok(()),
+        () = entry.clock.sleep(patience) => {
+            let failure = Failure::Deadline { waited: patience };
+            Err(SupplyError { failure: Arc::new(failure), retry_after: None })
+        }
     }
 }
 

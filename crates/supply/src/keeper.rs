@@ -76,9 +76,7 @@ impl Entry {
     fn begins(&self) -> Option<u64> {
         let mut state = self.state();
         if state.is_stopped {
-            state.is_fetching = false;
-            drop(state);
-            self.settled.send_modify(|n| *n += 1);
+            self.land(&mut state);
             return None;
         }
         Some(state.epoch)
@@ -216,7 +214,6 @@ impl Entry {
     /// Takes a flight's end in and tells who waits; returns how long to rest.
     async fn settle(&self, outcome: Result<Brought, Rest>, epoch: u64) -> Duration {
         let (rest, after) = self.take_in(outcome, epoch);
-        self.settled.send_modify(|n| *n += 1);
         // Nobody waits for what comes now.
         match (after, &self.shelf) {
             (After::Shelve(held, is_after_logout), Some(shelf)) => shelf.save(&held, is_after_logout).await,
@@ -229,8 +226,7 @@ impl Entry {
     fn take_in(&self, outcome: Result<Brought, Rest>, epoch: u64) -> (Duration, After) {
         let now = self.clock.monotonic();
         let mut state = self.state();
-        state.is_fetching = false;
-        match outcome {
+        let taken = match outcome {
             // A logout came between.
             Ok(Brought { held, .. }) if state.epoch != epoch => (MIN_INTERVAL, After::End(Arc::new(held))),
             Err(_) if state.epoch != epoch => (MIN_INTERVAL, After::Nothing),
@@ -248,7 +244,9 @@ impl Entry {
                 state.failed = Some(Failed { failure: Arc::new(failure), until: now + pause, credential });
                 (pause, After::Nothing)
             }
-        }
+        };
+        self.land(&mut state);
+        taken
     }
 
     /// Whether the task has nothing left to do. Decided under the lock: who asks afterwards starts another.

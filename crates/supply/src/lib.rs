@@ -26,6 +26,7 @@ pub mod revoke;
 mod shelf;
 pub mod source;
 pub mod static_token;
+mod sync;
 pub mod tenant_headers;
 pub mod token_exchange;
 pub mod token_request;
