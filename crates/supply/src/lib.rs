@@ -49,4 +49,8 @@ pub use token_exchange::{Exchange, TokenExchange};
 pub use token_request::TokenRequest;
 
 #[cfg(test)]
+#[cfg(feature = "shuttle")]
+mod model;
+#[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
 mod tests;
