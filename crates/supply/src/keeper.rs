@@ -40,6 +40,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// Between two requests that succeeded, whatever the lifetimes (HARD 8).
 pub(crate) const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// The monotonic clock stands still while the machine is suspended, and the wall clock may be set: so often a keeper looks
+/// whether its token has aged by either of them.
+pub(crate) const WATCH: Duration = Duration::from_secs(60);
 const DEAD_ON_ARRIVAL: &str =
     "its token was as good as expired when it arrived: the server is slower than its tokens live";
 
@@ -129,6 +132,8 @@ impl Entry {
         // A grant that panics must not take the task along: nothing would ever be fetched again (HARD 7).
         let request = AssertUnwindSafe(async { self.grant.request().await }).catch_unwind();
         let outcome = tokio::select! {
+            // An answer that comes in the last moment has come: its token is not thrown away.
+            biased;
             outcome = request => outcome.unwrap_or(Err(Failure::Fault)),
             () = self.clock.sleep(limit) => Err(Failure::Unreachable(FetchError::Timeout {
                 url: "the authorization server".into(),
@@ -263,14 +268,18 @@ impl Entry {
 
     /// Rests, unless a caller wants the token earlier.
     async fn rest(&self, pause: Duration) {
-        let mut timer = self.clock.sleep(pause);
-        let mut is_over = false;
+        let ends = self.clock.monotonic() + pause;
+        let mut timer = self.clock.sleep(pause.min(WATCH));
         loop {
-            tokio::select! {
-                () = &mut timer, if !is_over => is_over = true,
+            let is_over = tokio::select! {
+                () = &mut timer => {
+                    let left = self.left_of_rest(ends);
+                    timer = self.clock.sleep(if left.is_zero() { WATCH } else { left.min(WATCH) });
+                    left.is_zero()
+                }
                 // A notice may be left over from a flight that has ended since.
-                () = self.wanted.notified() => {}
-            }
+                () = self.wanted.notified() => false,
+            };
             let mut state = self.state();
             // After a logout nothing is fetched before somebody asks.
             let is_due = is_over && !state.is_logged_out;
@@ -278,6 +287,17 @@ impl Entry {
                 state.is_fetching = true;
                 return;
             }
+        }
+    }
+}
+
+impl Entry {
+    /// After a failure it is a pause. Else it lasts until the refresh is due, by clocks that may have changed since it began.
+    fn left_of_rest(&self, ends: Duration) -> Duration {
+        let is_failing = self.state().failed.is_some();
+        match self.current.load_full().filter(|_| !is_failing) {
+            Some(held) => held.refresh_at.left(&*self.clock),
+            None => ends.saturating_sub(self.clock.monotonic()),
         }
     }
 }

@@ -36,3 +36,33 @@ async fn clock_steps_and_suspension_serve_no_dead_token_and_start_no_storm() {
         assert!(scene.script.asked() <= 2, "{}", scene.script.asked());
     }
 }
+
+#[tokio::test]
+async fn after_a_suspension_a_token_that_is_kept_fresh_is_refreshed_before_anybody_asks() {
+    let scene = Scene::new();
+    scene.token().await;
+    scene.clock.suspend(LIFE);
+    scene.pass(WATCH).await;
+    assert_eq!(scene.script.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_for_a_while_brings_no_refresh_forward() {
+    let scene = Arc::new(Scene::new());
+    let hold = Arc::new(Notify::new());
+    *scene.script.hold.lock().unwrap() = Some(hold.clone());
+    let caller = tokio::spawn({
+        let scene = scene.clone();
+        async move { scene.token().await }
+    });
+    settle().await;
+    // Set forward while the token is fetched, and right again.
+    scene.clock.step_wall(1_800_000);
+    hold.notify_one();
+    caller.await.unwrap();
+    *scene.script.hold.lock().unwrap() = None;
+    scene.pass(S * 10).await;
+    scene.clock.step_wall(-1_800_000);
+    scene.pass(Duration::from_secs(2400)).await;
+    assert_eq!(scene.script.asked(), 1);
+}

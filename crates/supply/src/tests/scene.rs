@@ -13,7 +13,7 @@ pub(super) use crate::entry::FORCE_COOLDOWN;
 pub(super) use crate::error::{Failure, SupplyError};
 pub(super) use crate::grant::{Grant, Granted, Requesting};
 pub(super) use crate::handle::{Handle, Wanted};
-pub(super) use crate::keeper::REFUSED_PAUSE;
+pub(super) use crate::keeper::{REFUSED_PAUSE, WATCH};
 pub(super) use crate::key::{KeyParts, TokenKey};
 pub(super) use crate::manager::TokenManager;
 
