@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Requests over the ideal that are allowed.
 pub(crate) const MOST_OVER_IDEAL: f64 = 1.05;
 
+/// A keeper looks at both clocks each minute, and a request and its answer take their time.
+pub(crate) const MOST_LAG: Duration = Duration::from_secs(75);
+
 /// The sums of a run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
@@ -84,6 +87,12 @@ impl Figures {
             none("three forced refreshes of a key within 30 s", self.forced_too_often),
             none("requests within a Retry-After", self.requests_in_pause),
             none("calls that failed 75 s after the server was well", self.failed_when_well),
+            Row {
+                what: "longest refresh lag at a server that was well",
+                found: shown(self.worst_lag_when_well),
+                promised: Some("≤ 75 s"),
+                is_kept: self.worst_lag_when_well <= MOST_LAG,
+            },
             told("calls served", self.handed_out.to_string()),
             told("calls that failed, no token being there", self.failed_without_token.to_string()),
             told("dead by none of the machine's clocks", self.beyond_all_clocks.to_string()),
@@ -96,7 +105,6 @@ impl Figures {
         rows.push(told("refresh lag, half of them within", shown(percentile(&self.lags, 0.5))));
         rows.push(told("refresh lag, 99 % within", shown(percentile(&self.lags, 0.99))));
         rows.push(told("refresh lag, longest", shown(percentile(&self.lags, 1.0))));
-        rows.push(told("refresh lag, longest at a well server", shown(self.worst_lag_when_well)));
         rows.push(told("wait without a token, half within", shown(percentile(&self.waits, 0.5))));
         rows.push(told("wait without a token, 99 % within", shown(percentile(&self.waits, 0.99))));
         rows

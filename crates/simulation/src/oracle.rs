@@ -204,9 +204,11 @@ impl Record {
         let lived = self.lived_before(next)?;
         // A token that came due while the machine slept, or because it was set, could not be refreshed before.
         let sent = self.issued.get(next)?.sent;
-        let late = lived.saturating_sub(due);
+        // A keeper knows the token's own lead; what callers ask for it learns from the next of them.
+        let own = self.lifetime.saturating_sub(refresh_lead(self.lifetime, 0.0));
+        let late = lived.saturating_sub(own);
         let awake = sent.monotonic.saturating_sub(self.issued.get(self.arrived?)?.sent.monotonic);
-        let could = awake.saturating_sub(due).max(sent.monotonic.saturating_sub(sent.undisturbed_since));
+        let could = awake.saturating_sub(own).max(sent.monotonic.saturating_sub(sent.undisturbed_since));
         Some((lived.as_secs_f64() / due.as_secs_f64().max(0.001), late.min(could)))
     }
 
