@@ -29,6 +29,8 @@ pub(crate) struct Figures {
     pub(crate) granted: u64,
     pub(crate) ideal: f64,
     pub(crate) unneeded: u64,
+    /// Early, because a clock had been wrong since the token before.
+    pub(crate) brought_forward: u64,
     pub(crate) forced: u64,
     pub(crate) forced_too_often: u64,
     pub(crate) refusals: u64,
@@ -99,6 +101,7 @@ impl Figures {
             told("token requests", self.requests.to_string()),
             told("  that brought a token", self.granted.to_string()),
             told("  of them by force, after a 401", self.forced.to_string()),
+            told("  of them early, a clock having been wrong", self.brought_forward.to_string()),
             told("401 from destinations", self.refusals.to_string()),
             told("flights joined", joined.to_string()),
         ];

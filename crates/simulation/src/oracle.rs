@@ -101,7 +101,9 @@ impl Oracle {
                 figures.forced_too_often += u64::from(is_close);
                 figures.ideal += 1.0;
             } else {
-                figures.unneeded += u64::from(is_early);
+                let was_set = record.was_disturbed(number);
+                figures.unneeded += u64::from(is_early && !was_set);
+                figures.brought_forward += u64::from(is_early && was_set);
                 figures.ideal += share.min(1.0);
             }
             if record.is_kept_fresh && !is_early {
@@ -216,6 +218,15 @@ impl Record {
     fn is_due_with_jitter(&self, next: usize) -> bool {
         let slack = Duration::from_millis(10);
         self.lived_before(next).is_none_or(|lived| lived + slack >= self.due(1.0))
+    }
+
+    /// A clock was wrong for a while since the token before `next` was sent for: it had been due then, and a flight that
+    /// failed goes on.
+    fn was_disturbed(&self, next: usize) -> bool {
+        let sent = |number| self.issued.get(number).map(|token: &Issued| token.sent);
+        sent(next)
+            .zip(self.arrived.and_then(sent))
+            .is_some_and(|(next, before)| next.undisturbed_since > before.monotonic)
     }
 
     fn lived_before(&self, next: usize) -> Option<Duration> {
