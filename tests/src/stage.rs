@@ -59,6 +59,11 @@ pub struct Plan {
     /// The guard's upstream instead of the sample server, with `provider` if need be; `NOTES` stands for the
     /// notes API's URL.
     pub upstream: Option<String>,
+    /// The provider's `auth` instead of the client's own credential; `ISSUER` stands for the issuer. The client's id and
+    /// secret are added.
+    pub auth: Option<String>,
+    /// Where the secret of the client at the issuer is, instead of the environment.
+    pub client_secret: Option<String>,
     /// The issuer is stopped before Bearward starts. [`Stage::issuer`] is then another one with its keys.
     pub issuer_down: bool,
 }
@@ -88,6 +93,8 @@ impl Stage {
         let resource = format!("http://{listen_at}/mcp");
         let sample = format!("url: '{}'", mcp.url());
         let upstream = plan.upstream.map_or(sample, |upstream| upstream.replace("NOTES", &notes.url()));
+        let usual = "grant: client_credentials, authority: 'ISSUER', audience: 'https://notes.example.com'";
+        let auth = plan.auth.as_deref().unwrap_or(usual).replace("ISSUER", &issuer.issuer());
         let config = format!(
             "
 server: {{listen: '{listen_at}', admin: '{admin_at}', egress: '{egress_at}', drain: 1s{server}}}
@@ -95,8 +102,7 @@ mcp:
   providers:
     - name: notes-api
       url: {notes}
-      auth: {{grant: client_credentials, authority: '{issuer}', audience: '{NOTES}', clientId: bearward,
-             clientSecret: {{env: CLIENT_SECRET}}, allowInsecure: true}}
+      auth: {{{auth}, clientId: bearward, clientSecret: {client_secret}, allowInsecure: true}}
       tenantHeaders: {{prefix: X-TB, secret: {{env: TENANT_SECRET}}, constant: acme}}
 guards:
   - resource: {resource}
@@ -105,6 +111,7 @@ guards:
 {guard}
 {sections}
 ",
+            client_secret = plan.client_secret.as_deref().unwrap_or("{env: CLIENT_SECRET}"),
             sections = plan.sections,
             notes = notes.url(),
             issuer = issuer.issuer(),
@@ -128,7 +135,7 @@ guards:
         let environment =
             Environment::new(environment.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let observer = Observer::new();
-        let sockets = Sockets { listen, admin, egress: Some(Listener::Tcp(egress)) };
+        let sockets = Sockets { listen, admin, admin_socket: None, egress: Some(Listener::Tcp(egress)) };
         let bearward = Background::start(&config, environment, observer.clone(), sockets).await.unwrap();
         let stage = Self {
             issuer,
@@ -190,7 +197,12 @@ guards:
 
 /// The stage's issuer, to be started (again).
 pub fn issuer() -> bearward_testbed::authorization_server::Builder {
-    let secret = ClientAuth::SecretBasic("client-secret-value".into());
+    issuer_that_knows("client-secret-value")
+}
+
+/// The same with another secret of its client.
+pub fn issuer_that_knows(secret: &str) -> bearward_testbed::authorization_server::Builder {
+    let secret = ClientAuth::SecretBasic(secret.into());
     AuthorizationServer::builder().client(Client::new("bearward", secret).audiences(&[NOTES]))
 }
 

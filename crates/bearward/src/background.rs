@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::serve::random_seed;
 use crate::compose::{Surroundings, compose};
-use crate::config::{Environment, parse};
+use crate::config::{Environment, Loaded, parse};
 use crate::run::run;
 use crate::sockets::Sockets;
 
@@ -38,14 +38,11 @@ impl Background {
             let all: Vec<_> = errors.problems().iter().map(ToString::to_string).collect();
             io::Error::other(all.join("; "))
         })?;
-        let around = Surroundings {
-            clock: Arc::new(SystemClock::new()),
-            observer,
-            secrets: Secrets::new(loaded.environment.into_inner()),
-            seed: random_seed(),
-        };
-        let composition = compose(&loaded.settings, &around).await.map_err(io::Error::other)?;
-        let settings = loaded.settings;
+        let Loaded { settings, environment, .. } = loaded;
+        let clock = Arc::new(SystemClock::new());
+        let secrets = Secrets::with_stores(environment.into_inner(), settings.stores.clone(), clock.clone());
+        let around = Surroundings { clock, observer, secrets, seed: random_seed() };
+        let composition = compose(&settings, &around).await.map_err(io::Error::other)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let stop = async {

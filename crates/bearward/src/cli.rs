@@ -7,9 +7,12 @@ pub mod exit;
 pub mod keygen;
 mod loading;
 pub mod logging;
+pub mod logout;
+mod operator;
 mod output;
 mod running;
 pub mod serve;
+pub mod token;
 pub mod verify;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +45,10 @@ enum Command {
     Demo(demo::Demo),
     /// Explain what a guard makes of a token.
     Verify(verify::Verify),
+    /// Print a provider's token.
+    Token(token::Token),
+    /// End a provider's login.
+    Logout(logout::Logout),
     /// Judge a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -58,6 +65,8 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Demo(demo) => demo.run(),
             Command::Verify(verify) => verify.run(),
+            Command::Token(token) => token.run(),
+            Command::Logout(logout) => logout.run(),
             Command::Config(config) => config.run(),
             Command::Keygen(keygen) => keygen.run(),
             Command::Completions(completions) => completions.run(),

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bearward_console::Console;
+use bearward_console::{Console, Supplies};
 use bearward_gateway::browser::BrowserRules;
 use bearward_gateway::headers::Reserved;
 use bearward_gateway::upstream::UpstreamClient;
@@ -19,19 +19,20 @@ use bearward_guard::security_event::{Receiver, Sender};
 use bearward_guard::{Guard, KeySource, Revocations};
 use bearward_issuer::{
     Credential, CredentialError, CredentialSource, Discovery, Fetch, FixedCredential, HttpFetch,
-    KnownMetadata, SharedCredential,
+    KnownMetadata, Reading, SharedCredential,
 };
 use bearward_observe::audit::Pseudonyms;
 use bearward_observe::{AuditTrail, Health, Observer};
 use bearward_secrets::{SecretError, SecretRef, Secrets};
 use bearward_store::{StoreError, Stores};
 use bearward_supply::TokenManager;
-use bearward_token::{ClientSecret, Clock, Issuer};
+use bearward_token::{ClientSecret, Clock, Fingerprint, Issuer};
 
 use crate::config::settings::{KeysFrom, ListenAddress, Settings};
 use crate::revocation_file::RevocationFile;
 use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
+pub use state::Sweeping;
 
 /// Everything that runs, ready to serve.
 pub struct Composition {
@@ -45,6 +46,8 @@ pub struct Composition {
     pub console: Console,
     /// Owns the tokens; ends its tasks when dropped.
     pub manager: Arc<TokenManager>,
+    /// Keeps the state tidy.
+    pub sweeping: Option<Sweeping>,
 }
 
 /// What services need from outside.
@@ -93,11 +96,14 @@ pub enum ComposeError {
     Setting(String),
 }
 
-/// Builds everything. Key and token fetching begins at once, in the background.
+/// Builds everything. Key and token fetching begins at once, in the background; secrets in stores on the network are
+/// read before, for some seconds at most.
 ///
 /// # Errors
-/// As [`ComposeError`] says. An authorization server that is down is no error (HARD 18).
+/// As [`ComposeError`] says. An authorization server that is down is no error (HARD 18), nor is a store of secrets
+/// that is, but for what is needed at once.
 pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Composition, ComposeError> {
+    around.secrets.warm(settings.secrets().into_iter().map(|(_, reference)| reference)).await;
     let tls = |error: &dyn std::fmt::Display| ComposeError::Tls(error.to_string());
     let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new().map_err(|error| tls(&error))?);
     let forwarder = Forwarder {
@@ -112,7 +118,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         Some(path) => revocation_journal::open(path, revocations)?,
         None => revocations,
     });
-    let stores = state::open(settings, around).await?;
+    let (stores, sweeping) = state::open(settings, around).await?;
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let builder =
         Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
@@ -130,7 +136,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let guards = settings.guards.iter().map(|guard| builder.guard(guard, &shared)).collect::<Vec<_>>();
     let documents = Documents::new(keys, around.clock.clone());
     let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
-    let admin_token = settings.server.admin_token.as_ref().map(|token| around.secrets.read(token));
+    let admin_token = settings.server.admin_token.as_ref().map(|token| around.secrets.known(token));
     let failed = |source| ComposeError::Secret { what: "server.adminToken".into(), source };
     let admin_token = admin_token.transpose().map_err(failed)?;
     let admin_on_loopback = settings.server.admin.ip().is_loopback();
@@ -143,11 +149,13 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
             observer: around.observer.clone(),
             health: builder.health,
             guards: built,
+            supplies: Supplies { providers: providers.into(), clock: around.clock.clone() },
             revocations: builder.revocations,
             browser: BrowserRules { origins: Vec::new(), hosts: Vec::new(), on_loopback: admin_on_loopback },
             token: admin_token,
         },
         manager: builder.manager,
+        sweeping,
     })
 }
 
@@ -174,7 +182,7 @@ impl Builder<'_> {
             None => Pseudonyms::default(),
             Some(hidden) => {
                 let failed = |source| ComposeError::Secret { what: "telemetry.audit.hashKey".into(), source };
-                let key = self.around.secrets.read(&hidden.key).map_err(failed)?;
+                let key = self.around.secrets.known(&hidden.key).map_err(failed)?;
                 Pseudonyms::new(key.expose().as_bytes(), hidden.fields.iter().copied())
             }
         };
@@ -217,7 +225,8 @@ fn no_secret() -> SharedCredential {
     Arc::new(FixedCredential(ClientSecret::new("")))
 }
 
-/// A client's secret, read anew for every request: a file that changes is used at once.
+/// A client's secret, asked for anew for every request: a file that changes is used at once, and so is what a store on
+/// the network has once it has been looked at again.
 #[derive(Debug)]
 struct ReadEachTime {
     reference: SecretRef,
@@ -225,9 +234,23 @@ struct ReadEachTime {
 }
 
 impl CredentialSource for ReadEachTime {
-    fn current(&self) -> Result<Credential, CredentialError> {
-        let secret = self.secrets.read(&self.reference);
-        let secret = secret.map_err(|error| CredentialError(error.to_string()))?;
-        Ok(Credential { secret })
+    fn current(&self) -> Reading<'_> {
+        Box::pin(async {
+            let secret = self.secrets.read(&self.reference).await;
+            let secret = secret.map_err(|error| CredentialError(error.to_string()))?;
+            Ok(Credential { secret })
+        })
+    }
+
+    fn version(&self) -> Option<Fingerprint> {
+        self.secrets.version(&self.reference)
+    }
+
+    fn doubt(&self) {
+        self.secrets.doubt(&self.reference);
+    }
+
+    fn trouble(&self) -> Option<CredentialError> {
+        self.secrets.known(&self.reference).err().map(|error| CredentialError(error.to_string()))
     }
 }

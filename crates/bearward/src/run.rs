@@ -36,7 +36,13 @@ pub async fn run(
         }
     };
     // The admin pages stay up while requests drain, so that one can watch it; then they end at once.
-    let admin = composition.console.serve(sockets.admin, std::future::pending());
+    let operators = async {
+        match sockets.admin_socket {
+            Some(socket) => composition.console.clone().serve_socket(socket).await,
+            None => std::future::pending().await,
+        }
+    };
+    let admin = composition.console.clone().serve(sockets.admin, std::future::pending());
     let traffic = async { tokio::join!(inbound, egress) };
     let stop = async {
         stop.await;
@@ -52,6 +58,11 @@ pub async fn run(
         ended = admin => {
             if let Err(error) = ended {
                 tracing::error!(%error, "the admin listener failed");
+            }
+        }
+        ended = operators => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the admin socket failed");
             }
         }
         () = stop => {}

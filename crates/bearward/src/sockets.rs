@@ -19,6 +19,8 @@ pub struct Sockets {
     pub listen: tokio::net::TcpListener,
     /// The admin pages.
     pub admin: tokio::net::TcpListener,
+    /// For operators of this machine.
+    pub admin_socket: Option<UnixListener>,
     /// The sidecar.
     pub egress: Option<Listener>,
 }
@@ -34,7 +36,13 @@ impl Sockets {
             Some(ListenAddress::Tcp(address)) => Some(Listener::Tcp(bind(*address).await?)),
             Some(ListenAddress::Unix(path)) => Some(Listener::Unix(bind_unix(path)?)),
         };
-        Ok(Self { listen: bind(server.listen).await?, admin: bind(server.admin).await?, egress })
+        let admin_socket = server.admin_socket.as_deref().map(bind_unix).transpose()?;
+        Ok(Self {
+            listen: bind(server.listen).await?,
+            admin: bind(server.admin).await?,
+            admin_socket,
+            egress,
+        })
     }
 }
 

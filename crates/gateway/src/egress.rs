@@ -1,4 +1,5 @@
-//! The sidecar: `/{provider}/…` leaves for that provider with its token attached.
+//! The sidecar: `/{provider}/…` leaves for that provider with its token attached; `GET /token/{provider}` hands the token
+//! out, where the provider is configured so.
 //!
 //! For a program that used a static token: it changes its base URL and nothing else. Whoever can reach the
 //! listener can use the tokens, so it is bound to loopback or a unix socket, and it takes no request that a
@@ -7,12 +8,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::header::CONTENT_LENGTH;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body as HttpBody, Incoming};
+use serde_json::json;
 
-use crate::answer::Asked;
+use crate::answer::{Asked, document_answer};
 use crate::body::{self, Body};
 use crate::browser::{BrowserRules, is_from_browser};
 use crate::forward::{ForwardError, Forwarder, Outgoing, Payload};
@@ -22,6 +24,9 @@ use crate::shape;
 
 /// Bodies up to this many bytes are kept for one retry; longer ones are streamed and sent once.
 const REPLAY_LIMIT: u64 = 256 * 1024;
+
+/// The first path segment behind which tokens are handed out.
+const TOKEN: &str = "token";
 
 const NO_CALLER: &str = "This provider's tenant is a claim of the caller, and calls to this listener have no \
                          caller: configure a constant tenant";
@@ -60,6 +65,9 @@ impl Egress {
                 "This listener serves programs on this machine, not web pages",
             );
         }
+        if let Some(answer) = self.hand_out(&head).await {
+            return answer;
+        }
         let (name, rest) = split_provider(head.uri.path());
         let Some(provider) = self.providers.get(name) else {
             return asked.error(StatusCode::NOT_FOUND, &self.unknown_provider());
@@ -92,6 +100,46 @@ impl Egress {
                 }
             }
         }
+    }
+
+    /// The token itself, for a program that cannot send its requests through here. `None`: that is not asked for.
+    ///
+    /// What is handed out is bound to one audience: an API that is shown it can use it nowhere else. A program that says
+    /// for what it wants it (`?audience=`) gets it for that and nothing else.
+    async fn hand_out(&self, head: &Parts) -> Option<Response<Body>> {
+        let (first, rest) = split_provider(head.uri.path());
+        let provider = self.providers.get(rest.strip_prefix('/')?).filter(|_| first == TOKEN)?;
+        let audience = provider.handed_out_for.as_deref()?;
+        let asked = Asked::plain();
+        if head.method != Method::GET {
+            return Some(asked.error(StatusCode::METHOD_NOT_ALLOWED, "A token is asked for by GET"));
+        }
+        let query = head.uri.query().unwrap_or_default();
+        let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "audience");
+        if wanted.is_some_and(|(_, wanted)| wanted != audience) {
+            return Some(asked.error(StatusCode::FORBIDDEN, "This provider's token is for another audience"));
+        }
+        let clock = &*self.forwarder.clock;
+        let token = match provider.credential(None, clock) {
+            Ok(credential) => credential.token().await,
+            Err(error) => Err(error),
+        };
+        Some(match token {
+            Ok(token) => {
+                let mut answer = document_answer(&json!({
+                    "access_token": token.token().expose(),
+                    "token_type": "Bearer",
+                    "expires_in": token.expires_in(clock).as_secs(),
+                    "audience": audience,
+                }));
+                answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                answer
+            }
+            Err(error) => {
+                tracing::warn!(provider = %provider.name, %error, "no token to hand out");
+                asked.failure(&error.into())
+            }
+        })
     }
 
     async fn outgoing(

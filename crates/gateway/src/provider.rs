@@ -20,6 +20,8 @@ pub struct Provider {
     pub tokens: Source,
     /// What is wanted of them.
     pub wanted: Wanted,
+    /// What programs may ask the token itself for; `None`: they may not.
+    pub handed_out_for: Option<String>,
     /// Signs tenant headers, if the provider wants them.
     pub tenant: Option<TenantHeaders>,
 }

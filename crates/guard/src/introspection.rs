@@ -87,7 +87,8 @@ impl ClerkVerify {
         let Some((_, path, name)) = kind else { return Ok(Described::Inactive) };
         let url: Endpoint =
             format!("{}{path}", self.api.as_str().trim_end_matches('/')).parse().map_err(told)?;
-        let authorization = self.secret_key.current().and_then(|key| key.bearer()).map_err(told)?;
+        let key = self.secret_key.current().await.map_err(told)?;
+        let authorization = key.bearer().map_err(told)?;
         let body = json!({ *name: token.expose() });
         let request = JsonRequest { body, authorization: Some(authorization) };
         let answer = self.fetch.post_json(&url, request).await.map_err(told)?;

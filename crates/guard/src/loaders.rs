@@ -60,8 +60,14 @@ impl KeyLoader for Discovered {
 impl KeyLoader for FromUrl {
     fn load(&self) -> Loading<'_> {
         Box::pin(async {
-            let credential = self.credential.as_ref().map(|source| source.current()?.bearer());
-            fetch_keys(&*self.fetch, &self.url, credential.transpose().map_err(explained)?).await
+            let authorization = match &self.credential {
+                Some(source) => {
+                    let credential = source.current().await.map_err(explained)?;
+                    Some(credential.bearer().map_err(explained)?)
+                }
+                None => None,
+            };
+            fetch_keys(&*self.fetch, &self.url, authorization).await
         })
     }
 }

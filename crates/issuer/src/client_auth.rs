@@ -1,6 +1,8 @@
 //! How a client proves itself to an authorization server (RFC 6749 §2.3, RFC 7523, SPEC CL-9).
 
 use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -42,13 +44,29 @@ pub struct Credential {
 #[error("the client's credential cannot be used: {0}")]
 pub struct CredentialError(pub String);
 
+/// What a [`CredentialSource`] hands out.
+pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Credential, CredentialError>> + Send + 'a>>;
+
 /// Where the current secret comes from; asked for every request, so that a new version is used at once.
 pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
-    /// The current secret.
+    /// The current secret. A store on the network may be asked for it.
     ///
     /// # Errors
     /// Why it cannot be read.
-    fn current(&self) -> Result<Credential, CredentialError>;
+    fn current(&self) -> Reading<'_>;
+
+    /// The version that [`Self::current`] would hand out, as far as it is known without a store on the network:
+    /// cheap, and never waits. `None` when nothing is known.
+    fn version(&self) -> Option<Fingerprint>;
+
+    /// What an authorization server has just refused may have been replaced: the next [`Self::current`] looks again,
+    /// where it would have answered from memory.
+    fn doubt(&self) {}
+
+    /// Why there is no secret, as far as it is known; never waits.
+    fn trouble(&self) -> Option<CredentialError> {
+        None
+    }
 }
 
 /// The shared form of a source.
@@ -59,8 +77,12 @@ pub type SharedCredential = Arc<dyn CredentialSource>;
 pub struct FixedCredential(pub ClientSecret);
 
 impl CredentialSource for FixedCredential {
-    fn current(&self) -> Result<Credential, CredentialError> {
-        Ok(Credential { secret: self.0.clone() })
+    fn current(&self) -> Reading<'_> {
+        Box::pin(ready(Ok(Credential { secret: self.0.clone() })))
+    }
+
+    fn version(&self) -> Option<Fingerprint> {
+        Some(self.0.fingerprint())
     }
 }
 

@@ -12,7 +12,7 @@ pub mod metadata;
 pub mod oauth_client;
 
 pub use client_auth::{
-    ClientAuth, Credential, CredentialError, CredentialSource, FixedCredential, SharedCredential,
+    ClientAuth, Credential, CredentialError, CredentialSource, FixedCredential, Reading, SharedCredential,
 };
 pub use discovery::{Discovery, DiscoveryError};
 pub use fetch::{Fetch, FetchError, Fetched, Form, JsonRequest};

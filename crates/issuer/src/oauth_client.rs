@@ -1,10 +1,12 @@
 //! A client of ours at an authorization server, with a credential that may change while it is used.
 //!
 //! ```text
-//! new version ─ used at once ─┬─ works ──► the old one is forgotten
-//!                             └─ refused, and an old one worked before ──► the old one, once more
+//! newest known ─┬─ works ──► the old one is forgotten
+//!               └─ refused ─┬─ the store has a newer one by now ──► that one, once
+//!                           └─ an old one worked before ──────────► the old one, once
 //! ```
-//! A secret store and an authorization server never learn of a new secret at the same moment.
+//! A secret store and an authorization server never learn of a new secret at the same moment, and what is known of a
+//! store on the network may be half a minute old.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,33 +77,48 @@ impl OauthClient {
         self
     }
 
-    /// The version of the credential that the next request would use; `None` when it cannot be read.
+    /// The version of the credential that the next request would use, as far as it is known; `None` when nothing is.
     pub fn credential_version(&self) -> Option<Fingerprint> {
-        self.credential.current().ok().map(|credential| credential.version())
+        self.credential.version()
     }
 
-    /// Sends a form as this client. Where the server does not know the newest credential yet, the one that worked last
-    /// is tried, once.
+    /// Sends a form as this client. Where the server refuses the newest credential that is known, one that is newer
+    /// still is tried, once; and where it does not know that yet, the one that worked last, once.
     ///
     /// # Errors
     /// When the credential cannot be used, or nobody answers. A refusal is an answer.
     pub async fn post(&self, issuer: &Issuer, url: &Endpoint, form: &Form) -> Result<Answered, ClientError> {
-        let newest = match self.credential.current() {
+        let newest = match self.credential.current().await {
             Ok(newest) => newest,
             // What cannot be read for a moment need not stop what works.
             Err(error) => self.worked().ok_or(error)?,
         };
-        let answered = self.post_with(issuer, url, form.clone(), &newest).await?;
+        let mut answered = self.post_with(issuer, url, form.clone(), &newest).await?;
+        let mut used = newest;
+        if refuses_client(&answered.answer)
+            && let Some(newer) = self.newer_than(&used).await
+        {
+            answered = self.post_with(issuer, url, form.clone(), &newer).await?;
+            used = newer;
+        }
+        if accepts_client(&answered.answer) {
+            *self.worked.lock().unwrap_or_else(PoisonError::into_inner) = Some(used);
+            return Ok(answered);
+        }
         let older = self.worked().filter(|older| older.version() != answered.credential);
         if let Some(older) = older.filter(|_| refuses_client(&answered.answer)) {
             let again = self.post_with(issuer, url, form.clone(), &older).await?;
             // What an old one is refused for is no better advice than what the new one is.
             return Ok(if refuses_client(&again.answer) { answered } else { again });
         }
-        if accepts_client(&answered.answer) {
-            *self.worked.lock().unwrap_or_else(PoisonError::into_inner) = Some(newest);
-        }
         Ok(answered)
+    }
+
+    /// What has come into the store since the refused one was read.
+    async fn newer_than(&self, refused: &Credential) -> Option<Credential> {
+        self.credential.doubt();
+        let now = self.credential.current().await.ok()?;
+        (now.version() != refused.version()).then_some(now)
     }
 
     async fn post_with(

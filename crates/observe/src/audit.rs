@@ -205,7 +205,8 @@ fn cut(text: &str) -> String {
     format!("{}…", text.get(..at).unwrap_or_default())
 }
 
-fn rfc3339(unix_ms: u64) -> String {
+/// A moment in words: RFC 3339, in UTC, to the millisecond.
+pub fn rfc3339(unix_ms: u64) -> String {
     let time = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     time.map(|time| format!("{time:.3}")).unwrap_or_default()
 }

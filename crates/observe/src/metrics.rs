@@ -39,6 +39,7 @@ pub struct Metrics {
     verify_seconds: Histogram,
     overhead_seconds: Histogram,
     expires_in: Family<ByProvider, Gauge<f64, AtomicU64>>,
+    breaker_open: Family<ByIssuer, Gauge>,
     audit: Family<ByOutcome, Counter>,
 }
 
@@ -71,6 +72,11 @@ struct ByOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByProvider {
     provider: Name,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByIssuer {
+    issuer: Name,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -170,6 +176,12 @@ impl Metrics {
                 "Lines of the audit trail: written, failed (the disk may be full), dropped (more than can be written)",
             ),
             expires_in: gauge(&mut registry, "token_expires_in", "Time left of the current token"),
+            breaker_open: {
+                let family = Family::<ByIssuer, Gauge>::default();
+                let help = "1 while a failing authorization server is left alone";
+                registry.register("breaker_open", help, family.clone());
+                family
+            },
             registry,
         }
     }
@@ -248,6 +260,13 @@ impl Metrics {
     /// Sets how long a provider's token still lives, as read when metrics are asked for.
     pub fn set_expires_in(&self, provider: &Arc<str>, left: Duration) {
         self.expires_in.get_or_create(&by(provider)).set(left.as_secs_f64());
+    }
+}
+
+impl Metrics {
+    /// Sets whether a configured issuer is left alone because it fails, as read when metrics are asked for.
+    pub fn set_breaker_open(&self, issuer: &str, is_open: bool) {
+        self.breaker_open.get_or_create(&ByIssuer { issuer: Name(issuer.into()) }).set(i64::from(is_open));
     }
 }
 

@@ -141,6 +141,7 @@ fn key(number: usize, issuer: usize, client: usize) -> TokenKey {
         token_endpoint: None,
         grant: "client_credentials",
         subject_token: None,
+        actor: None,
         scopes: Default::default(),
         audience: Some(format!("audience-{number}")),
         resource: None,

@@ -107,6 +107,7 @@ fn key(audience: &str) -> TokenKey {
         token_endpoint: None,
         grant: "client_credentials",
         subject_token: None,
+        actor: None,
         scopes: Default::default(),
         audience: Some(audience.into()),
         resource: None,

@@ -6,6 +6,7 @@
 //!                      └─ due? ─► the keeper's task ─┘ (keeper.rs)
 //! ```
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::gate::Gate;
 use crate::grant::Grant;
 use crate::held::Held;
 use crate::keeper::{MIN_INTERVAL, keep};
+use crate::key::KeyDigest;
 use crate::shelf::Shelf;
 use crate::sync::{AbortHandle, Mutex, MutexGuard, Notify, Slot, spawn, watch};
 
@@ -27,6 +29,7 @@ pub(crate) const FORCE_COOLDOWN: Duration = Duration::from_secs(30);
 /// One key's entry.
 #[derive(Debug)]
 pub(crate) struct Entry {
+    pub(crate) key: KeyDigest,
     pub(crate) name: Arc<str>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Observer,
@@ -40,6 +43,8 @@ pub(crate) struct Entry {
     pub(crate) settled: watch::Sender<u64>,
     /// Wakes the keeper.
     pub(crate) wanted: Notify,
+    /// The manager's: nothing is begun any more, also by entries that it has forgotten.
+    is_ending: Arc<AtomicBool>,
     state: Mutex<State>,
 }
 
@@ -72,7 +77,9 @@ pub(crate) struct State {
     pub(crate) epoch: u64,
     /// Nothing is fetched before somebody asks.
     pub(crate) is_logged_out: bool,
-    pub(crate) is_stopped: bool,
+    /// The store was asked for a token of an earlier process: once, for what it holds later is no news.
+    pub(crate) is_shelf_read: bool,
+    is_stopped: bool,
     pub(crate) random: fastrand::Rng,
 }
 
@@ -102,6 +109,8 @@ pub(crate) enum Claim {
 
 /// What an entry is made of.
 pub(crate) struct Founding {
+    pub(crate) key: KeyDigest,
+    pub(crate) is_ending: Arc<AtomicBool>,
     pub(crate) name: Arc<str>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Observer,
@@ -114,7 +123,7 @@ pub(crate) struct Founding {
 
 impl Entry {
     pub(crate) fn new(founding: Founding) -> Self {
-        let Founding { name, clock, observer, grant, gate, upkeep, shelf, random } = founding;
+        let Founding { key, is_ending, name, clock, observer, grant, gate, upkeep, shelf, random } = founding;
         let state = State {
             is_fetching: false,
             failures: 0,
@@ -126,10 +135,12 @@ impl Entry {
             worked_with: None,
             epoch: 0,
             is_logged_out: false,
+            is_shelf_read: false,
             is_stopped: false,
             random,
         };
         Self {
+            key,
             name,
             clock,
             observer,
@@ -140,6 +151,7 @@ impl Entry {
             current: Slot::empty(),
             settled: watch::channel(0).0,
             wanted: Notify::new(),
+            is_ending,
             state: Mutex::new(state),
         }
     }
@@ -239,7 +251,7 @@ impl Entry {
     }
 
     fn begin(self: &Arc<Self>, state: &mut State) -> Claim {
-        if state.is_stopped {
+        if self.is_over(state) {
             return Claim::Failing(stopped());
         }
         state.is_fetching = true;
@@ -261,23 +273,35 @@ impl Entry {
 
     /// For a caller that found neither a token nor a failure: at shutdown, and when a logout came between.
     pub(crate) fn last_error(&self) -> SupplyError {
-        self.failing().unwrap_or_else(|| if self.state().is_stopped { stopped() } else { logged_out() })
+        self.failing().unwrap_or_else(|| if self.is_stopped() { stopped() } else { logged_out() })
     }
 
-    /// True once something was asked for, whatever came of it.
-    pub(crate) fn was_asked(&self) -> bool {
-        let state = self.state();
-        state.is_fetching || state.failed.is_some() || self.current.load().is_some()
+    /// True while a token is on its way, and where one should be there although nobody asks.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let had_one = self.upkeep == Upkeep::Always && self.current.load().is_some();
+        self.state().is_fetching || had_one
     }
 
-    /// Forgets the token; a flight that is under way brings nothing any more (HARD 14).
-    pub(crate) fn forget(&self) -> Option<Arc<Held>> {
+    /// When the next forced flight may begin; `None`: now.
+    pub(crate) fn may_force_in(&self) -> Option<Duration> {
+        let next = self.state().last_forced? + FORCE_COOLDOWN;
+        Some(next.saturating_sub(self.clock.monotonic())).filter(|left| !left.is_zero())
+    }
+
+    /// How many logouts there were.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.state().epoch
+    }
+
+    /// Forgets the token, and counts the logout; a flight that is under way brings nothing any more (HARD 14).
+    pub(crate) fn forget(&self) -> (u64, Option<Arc<Held>>) {
         let mut state = self.state();
         state.epoch += 1;
         state.is_logged_out = true;
+        state.is_shelf_read = true;
         state.failed = None;
         state.failures = 0;
-        self.current.swap(None)
+        (state.epoch, self.current.swap(None))
     }
 
     /// Nothing is begun any more; a flight that is under way may end.
@@ -313,7 +337,11 @@ impl Entry {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.state().is_stopped
+        self.is_over(&self.state())
+    }
+
+    pub(crate) fn is_over(&self, state: &State) -> bool {
+        state.is_stopped || self.is_ending.load(Ordering::Acquire)
     }
 
     /// A caller waits for a flight that somebody else began.

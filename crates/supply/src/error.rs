@@ -141,7 +141,10 @@ impl From<ClientError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let is_passing = !matches!(error, StoreError::LoggedOut { .. } | StoreError::NotConfigured { .. });
+        let is_passing = !matches!(
+            error,
+            StoreError::LoggedOut { .. } | StoreError::NotConfigured { .. } | StoreError::Damaged { .. }
+        );
         Self::Store { reason: error.to_string(), is_passing }
     }
 }

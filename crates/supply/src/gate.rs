@@ -31,10 +31,20 @@ struct State {
     /// What the server asked for. A success does not end it: another request may have been let through before.
     asked_until: Duration,
     is_probing: bool,
-    /// What the server said of how much it may be asked, and when each limit begins anew.
-    limits: Vec<(Limit, Duration)>,
+    /// What the server said of how much it may be asked.
+    limits: Vec<Known>,
     /// The last request that was let through.
     last: Duration,
+}
+
+/// A limit, less what was asked since it was told.
+#[derive(Debug)]
+struct Known {
+    limit: Limit,
+    /// When it begins anew.
+    until: Duration,
+    /// The server itself has said that less than a fifth is left.
+    was_told_low: bool,
 }
 
 /// Whether a token is needed now.
@@ -115,7 +125,7 @@ impl Gate {
             state.is_probing = true;
         }
         state.last = now;
-        state.limits.iter_mut().for_each(|(limit, _)| limit.left = limit.left.saturating_sub(1));
+        state.limits.iter_mut().for_each(|known| known.limit.left = known.limit.left.saturating_sub(1));
         Ok(Pass { gate: self })
     }
 
@@ -123,12 +133,18 @@ impl Gate {
     /// time in its period.
     pub fn learn(&self, quota: &Quota, now: Duration) -> Vec<bool> {
         let mut state = self.state();
-        let before = std::mem::take(&mut state.limits);
-        let was_low = |limit: &Limit| {
-            before.iter().any(|(old, until)| old.name == limit.name && old.is_low() && now < *until)
+        let mut before = std::mem::take(&mut state.limits);
+        let take_in = |limit: &Limit| {
+            // Each once: two limits may have the same name, and come in the same order every time.
+            let old = before.iter().position(|old| old.limit.name == limit.name).map(|at| before.remove(at));
+            let was_told_low = old.is_some_and(|old| old.was_told_low && now < old.until);
+            let is_low = limit.is_low();
+            let known =
+                Known { limit: *limit, until: now + limit.resets_in, was_told_low: was_told_low || is_low };
+            (known, is_low && !was_told_low)
         };
-        let new = quota.limits.iter().map(|limit| limit.is_low() && !was_low(limit)).collect();
-        state.limits = quota.limits.iter().map(|limit| (*limit, now + limit.resets_in)).collect();
+        let new;
+        (state.limits, new) = quota.limits.iter().map(take_in).unzip();
         new
     }
 
@@ -146,7 +162,7 @@ impl State {
     /// How long the quota closes the gate. Who must have a token gets the last one there is; who can wait does, so that
     /// what is left lasts until it begins anew.
     fn quota_pause(&self, now: Duration, urgency: Urgency) -> Option<Duration> {
-        let pause = |(limit, until): &(Limit, Duration)| {
+        let pause = |Known { limit, until, .. }: &Known| {
             let resets_in = until.saturating_sub(now);
             if limit.left == 0 {
                 return resets_in;

@@ -26,6 +26,25 @@ pub trait Grant: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(Revoked::Nothing) })
     }
 
+    /// Ends this one token, which came after a logout: nobody wants it. Touches nothing that has begun since.
+    fn discard<'a>(&'a self, access: &'a AccessToken) -> Ending<'a> {
+        self.end(Some(access))
+    }
+
+    /// Gets what a request needs from elsewhere, before leave for it is asked for: whoever waits for another token while
+    /// it holds the only leave there is would wait for itself.
+    ///
+    /// # Errors
+    /// Why it cannot be had; no request is made then.
+    fn prepare(&self) -> Preparing<'_> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Completes once nothing of this grant is under way, whoever has stopped waiting for it.
+    fn landed(&self) -> Landing<'_> {
+        Box::pin(async {})
+    }
+
     /// True when a request asks nobody: it is not worth a line in the log.
     fn is_local(&self) -> bool {
         false
@@ -34,6 +53,12 @@ pub trait Grant: fmt::Debug + Send + Sync + 'static {
 
 /// What a [`Grant`] hands out.
 pub type Requesting<'a> = Pin<Box<dyn Future<Output = Result<Granted, Failure>> + Send + 'a>>;
+
+/// What a [`Grant`] prepares.
+pub type Preparing<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+
+/// The end of what is under way.
+pub type Landing<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// What becomes of a [`Grant::end`].
 pub type Ending<'a> = Pin<Box<dyn Future<Output = Result<Revoked, Failure>> + Send + 'a>>;

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bearward_observe::audit::rfc3339;
 use bearward_observe::{Condition, Hits, Observer, Probe};
 use bearward_token::expiry::Moment;
 
-use crate::entry::{Claim, Entry};
+use crate::entry::{Claim, Entry, Upkeep};
 use crate::error::{Failure, SupplyError};
 use crate::grant::Revoked;
 use crate::held::{Held, Supplied};
 use crate::keeper::TOTAL;
 use crate::lifetime::clamp_min_ttl;
-use crate::sync::watch;
+use crate::sync::{spawn, watch};
+
+/// So long before its end readiness tells of a token that a person must replace: longer than a weekend.
+const NOTICE: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// Hands out one key's token. Cheap to clone; clones share the token.
 #[derive(Debug, Clone)]
@@ -129,7 +133,10 @@ impl Handle {
         let has_id = |held: &Held| held.id_at(&Moment::now(&*entry.clock)).is_some();
         let found = wait(entry, wanted, held.is_some(), has_id).await?;
         found.ok_or_else(|| match entry.usable() {
-            Some(_) => SupplyError { failure: Arc::new(Failure::NoIdToken), retry_after: None },
+            Some(_) => {
+                let retry_after = entry.may_force_in();
+                SupplyError { failure: Arc::new(Failure::NoIdToken), retry_after }
+            }
             None => entry.last_error(),
         })
     }
@@ -167,15 +174,10 @@ impl Handle {
     /// # Errors
     /// When the store cannot be written; what can be forgotten is forgotten.
     pub async fn log_out(&self) -> Result<Revoked, SupplyError> {
-        let entry = &self.entry;
-        let failed = |failure| SupplyError { failure: Arc::new(failure), retry_after: None };
-        let held = entry.forget();
-        let cleared = match &entry.shelf {
-            Some(shelf) => shelf.clear().await.map_err(|error| failed(error.into())),
-            None => Ok(()),
-        };
-        let ended = entry.grant.end(held.as_ref().map(|held| &held.token)).await.map_err(failed);
-        cleared.and(ended)
+        let entry = self.entry.clone();
+        // Once begun it is finished, also when nobody waits any more.
+        let outcome = spawn(log_out(entry)).await.unwrap_or(Err(Failure::Fault));
+        outcome.map_err(|failure| SupplyError { failure: Arc::new(failure), retry_after: None })
     }
 
     /// Starts getting the token before anybody asks for it.
@@ -198,6 +200,11 @@ impl Handle {
         self.entry.usable().map(|held| held.expiry.left(&*self.entry.clock))
     }
 
+    /// True while its authorization server fails and is left alone.
+    pub fn is_left_alone(&self) -> bool {
+        self.entry.gate.is_open()
+    }
+
     /// Whose token it is.
     pub fn name(&self) -> &Arc<str> {
         &self.label.name
@@ -213,49 +220,71 @@ fn is_due(held: &Held, wanted: &Wanted, now: &Moment) -> bool {
         || held.expiry.left_at(now) < clamp_min_ttl(wanted.min_ttl, held.lifetime)
 }
 
+async fn log_out(entry: Arc<Entry>) -> Result<Revoked, Failure> {
+    let (logouts, held) = entry.forget();
+    let mut cleared = clear(&entry, logouts).await;
+    let ended = entry.grant.end(held.as_ref().map(|held| &held.token)).await;
+    // Who asked meanwhile may have got what the login gave before it ended.
+    let (logouts, late) = entry.forget();
+    if let Some(late) = late {
+        cleared = cleared.and(clear(&entry, logouts).await);
+        entry.grant.discard(&late.token).await?;
+    }
+    cleared.and(ended)
+}
+
+async fn clear(entry: &Entry, logouts: u64) -> Result<(), Failure> {
+    match &entry.shelf {
+        Some(shelf) => shelf.clear(logouts).await,
+        None => Ok(()),
+    }
+}
+
 /// Waits for a token that will do. `None`: the flight brought none that does, or a forced one is not due yet.
 async fn wait(
     entry: &Arc<Entry>,
     wanted: &Wanted,
-    by_force: bool,
+    mut by_force: bool,
     will_do: impl Fn(&Held) -> bool,
 ) -> Result<Option<Supplied>, SupplyError> {
-    let seen = entry.current.load_full();
-    // A flight may have ended since the caller's first look.
-    if let Some(held) = entry.usable().filter(|held| will_do(held)) {
-        return Ok(Some(Supplied { held }));
-    }
-    match if by_force { entry.claim_by_force(seen.as_ref()) } else { entry.claim(seen.as_ref()) } {
-        Claim::Fetching { is_joined, landing } => {
-            if is_joined {
-                entry.note_joined();
+    let mut patience = entry.clock.sleep(wanted.patience);
+    loop {
+        let (seen, epoch) = (entry.current.load_full(), entry.epoch());
+        // A flight may have ended since the caller's first look.
+        if let Some(held) = entry.usable().filter(|held| will_do(held)) {
+            return Ok(Some(Supplied { held }));
+        }
+        match if by_force { entry.claim_by_force(seen.as_ref()) } else { entry.claim(seen.as_ref()) } {
+            Claim::Fetching { is_joined, mut landing } => {
+                if is_joined {
+                    entry.note_joined();
+                }
+                tokio::select! {
+                    // What came in the last moment has come.
+                    biased;
+                    _ = landing.changed() => {}
+                    () = &mut patience => {
+                        let failure = Failure::Deadline { waited: wanted.patience };
+                        return Err(SupplyError { failure: Arc::new(failure), retry_after: None });
+                    }
+                }
             }
-            landed(entry, landing, wanted.patience).await?;
+            Claim::Landed => {}
+            Claim::TooSoon => return Ok(None),
+            Claim::Failing(error) => return Err(error),
         }
-        Claim::Landed => {}
-        Claim::TooSoon => return Ok(None),
-        Claim::Failing(error) => return Err(error),
-    }
-    match entry.usable().filter(|held| will_do(held)) {
-        Some(held) => Ok(Some(Supplied { held })),
-        None => entry.failing().map_or(Ok(None), Err),
-    }
-}
-
-/// Waits for a flight's end, as long as the caller's patience lasts.
-async fn landed(
-    entry: &Entry,
-    mut landing: watch::Receiver<u64>,
-    patience: Duration,
-) -> Result<(), SupplyError> {
-    tokio::select! {
-        // What came in the last moment has come.
-        biased;
-        _ = landing.changed() => Ok(()),
-        () = entry.clock.sleep(patience) => {
-            let failure = Failure::Deadline { waited: patience };
-            Err(SupplyError { failure: Arc::new(failure), retry_after: None })
+        let came = entry.usable();
+        if let Some(held) = came.clone().filter(|held| will_do(held)) {
+            return Ok(Some(Supplied { held }));
         }
+        if let Some(error) = entry.failing() {
+            return Err(error);
+        }
+        if came.is_some() || entry.is_stopped() || entry.epoch() != epoch {
+            return Ok(None);
+        }
+        // It had begun before a logout that this caller came after: its own is still to come.
+        by_force = false;
     }
 }
 
@@ -285,18 +314,35 @@ impl Probe for Handle {
     fn condition(&self) -> Condition {
         let left = self.expires_in();
         let failing = self.entry.failing();
+        let at = |from_now: Duration| {
+            let now = Duration::from_millis(self.entry.clock.unix_ms());
+            let at = u64::try_from((now + from_now).as_millis()).unwrap_or(u64::MAX);
+            format!("{} (in {} s)", rfc3339(at), from_now.as_secs())
+        };
         let next = |error: &SupplyError| match error.retry_after {
-            Some(pause) => format!("{error}; next attempt in {} s", pause.as_secs() + 1),
+            Some(pause) => format!("{error}; retry at {}", at(pause)),
             None => error.to_string(),
         };
         match (left, failing) {
-            (Some(_), None) => Condition::Ready,
-            (Some(left), Some(error)) => Condition::Degraded {
-                reason: format!("the old token works for {} s more; {}", left.as_secs(), next(&error)),
+            (Some(left), None) if self.entry.grant.is_local() && left < NOTICE => Condition::Degraded {
+                reason: format!(
+                    "the configured token expires in {} s, and nobody can get another: put a new one in its place",
+                    left.as_secs()
+                ),
             },
+            (Some(_), None) => Condition::Ready,
+            (Some(left), Some(error)) => {
+                Condition::Degraded { reason: format!("old token until {}; {}", at(left), next(&error)) }
+            }
+            // Nobody tries again before somebody asks, and who is told that it is down may ask nobody.
+            (None, Some(error))
+                if self.entry.upkeep == Upkeep::OnUse && error.retry_after == Some(Duration::ZERO) =>
+            {
+                Condition::Degraded { reason: format!("{error}; tried again for the next who asks") }
+            }
             (None, Some(error)) => Condition::Down { reason: next(&error) },
-            // Nobody has asked yet, and nobody was to ask before.
-            (None, None) if !self.entry.was_asked() => Condition::Ready,
+            // Nobody asks, and nobody is to: it is fetched for the next who does.
+            (None, None) if !self.entry.is_awaited() => Condition::Ready,
             (None, None) => Condition::Down { reason: "its token has not arrived yet".into() },
         }
     }

@@ -9,6 +9,7 @@
 //! nobody waits, and each failure is followed by a rest. The task of a token that is kept on use alone ends when there
 //! is nothing to watch over.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::error::Failure;
 use crate::gate::{Closed, LONGEST_RETRY_AFTER, Urgency};
 use crate::grant::Granted;
 use crate::held::Held;
+use crate::lifetime::floor;
 use crate::quota::{Limit, Quota};
 
 /// One attempt ends after this, whatever the grant does.
@@ -40,9 +42,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// Between two requests that succeeded, whatever the lifetimes (HARD 8).
 pub(crate) const MIN_INTERVAL: Duration = Duration::from_secs(1);
-/// The monotonic clock stands still while the machine is suspended, and the wall clock may be set: so often a keeper looks
-/// whether its token has aged by either of them.
-pub(crate) const WATCH: Duration = Duration::from_secs(60);
+/// A rest looks at the clocks so often.
+const GLANCE: Duration = Duration::from_secs(60);
 const DEAD_ON_ARRIVAL: &str =
     "its token was as good as expired when it arrived: the server is slower than its tokens live";
 
@@ -65,12 +66,19 @@ struct Brought {
 pub(crate) async fn keep(entry: Arc<Entry>) {
     loop {
         let Some(epoch) = entry.begins() else { return };
-        let outcome = entry.fetch().await;
+        // Nor must a store or a credential that nobody foresaw: callers would wait for a flight that never ends.
+        let outcome = AssertUnwindSafe(entry.fetch()).catch_unwind().await;
+        let outcome =
+            outcome.unwrap_or(Err(Rest { failure: Failure::Fault, pause: REFUSED_PAUSE, credential: None }));
         let rest = entry.settle(outcome, epoch).await;
         if entry.is_done() {
             return;
         }
         entry.rest(rest).await;
+        // Forgotten by the manager, and nobody else holds it: there is nobody left to fetch for.
+        if entry.upkeep == Upkeep::OnUse && Arc::strong_count(&entry) == 1 {
+            return;
+        }
     }
 }
 
@@ -78,7 +86,7 @@ impl Entry {
     /// The epoch of a flight that begins now; `None` once the entry is stopped.
     fn begins(&self) -> Option<u64> {
         let mut state = self.state();
-        if state.is_stopped {
+        if self.is_over(&state) {
             self.land(&mut state);
             return None;
         }
@@ -87,9 +95,10 @@ impl Entry {
 
     /// One flight.
     async fn fetch(&self) -> Result<Brought, Rest> {
-        if self.current.load().is_none()
-            && let Some(shelf) = &self.shelf
-            && let Some(held) = shelf.load(&*self.clock).await
+        // Once: what stands there later was dropped here, or could not be removed at a logout.
+        let is_shelf_read = std::mem::replace(&mut self.state().is_shelf_read, true);
+        if let Some(shelf) = self.shelf.as_ref().filter(|_| !is_shelf_read)
+            && let Some(held) = shelf.load().await
         {
             return Ok(Brought { held, is_new: false });
         }
@@ -103,20 +112,30 @@ impl Entry {
                 Err(rest) => rest,
             };
             let would_end = self.clock.monotonic().saturating_sub(started) + rest.pause;
-            if !rest.failure.is_passing() || self.usable().is_some() || would_end + WORTH_TRYING >= TOTAL {
+            let is_last = would_end + WORTH_TRYING >= TOTAL || self.is_stopped();
+            if !rest.failure.is_passing() || self.usable().is_some() || is_last {
                 return Err(rest);
             }
             self.clock.sleep(rest.pause).await;
+            if self.is_stopped() {
+                return Err(rest);
+            }
         }
     }
 
     /// One request, which ends after `limit`.
     async fn attempt(&self, limit: Duration) -> Result<Held, Rest> {
-        let urgency = if self.usable().is_some() { Urgency::Ahead } else { Urgency::Needed };
+        let credential = self.grant.credential_version();
+        if let Err(failure) = self.bounded(limit, || self.grant.prepare()).await {
+            let pause = self.pause_after(&failure);
+            return Err(Rest { failure, pause, credential });
+        }
+        let time_left = self.time_to_wait();
+        let urgency = if time_left.is_zero() { Urgency::Needed } else { Urgency::Ahead };
         let pass = self.gate.pass(self.clock.monotonic(), urgency).map_err(|closed| Rest {
             // What can wait does not wait until the old token is dead.
-            pause: match (&closed, self.usable()) {
-                (Closed::Spent { left }, Some(held)) => held.usable_until.left(&*self.clock).min(*left),
+            pause: match (&closed, urgency) {
+                (Closed::Spent { left }, Urgency::Ahead) => time_left.min(*left),
                 _ => closed.left(),
             },
             failure: match closed {
@@ -126,20 +145,9 @@ impl Entry {
             },
             credential: None,
         })?;
-        let credential = self.grant.credential_version();
         let sent = Moment::now(&*self.clock);
         let started = self.clock.monotonic();
-        // A grant that panics must not take the task along: nothing would ever be fetched again (HARD 7).
-        let request = AssertUnwindSafe(async { self.grant.request().await }).catch_unwind();
-        let outcome = tokio::select! {
-            // An answer that comes in the last moment has come: its token is not thrown away.
-            biased;
-            outcome = request => outcome.unwrap_or(Err(Failure::Fault)),
-            () = self.clock.sleep(limit) => Err(Failure::Unreachable(FetchError::Timeout {
-                url: "the authorization server".into(),
-                after: limit,
-            })),
-        };
+        let outcome = self.bounded(limit, || self.grant.request()).await;
         let outcome = outcome.map(|granted| self.hold(granted, sent)).and_then(|held| {
             let is_dead = held.usable_until.is_past(&*self.clock);
             if is_dead { Err(Failure::BadResponse { reason: DEAD_ON_ARRIVAL }) } else { Ok(held) }
@@ -157,6 +165,30 @@ impl Entry {
                 Err(Rest { failure, pause, credential })
             }
         }
+    }
+
+    /// What a grant does, within its time. One that panics must not take the task along: nothing would ever be fetched
+    /// again (HARD 7).
+    async fn bounded<'a, T, F>(&'a self, limit: Duration, work: impl FnOnce() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>> + 'a,
+    {
+        tokio::select! {
+            // An answer that is there is not thrown away for being late.
+            biased;
+            outcome = AssertUnwindSafe(async { work().await }).catch_unwind() => outcome.unwrap_or(Err(Failure::Fault)),
+            () = self.clock.sleep(limit) => Err(Failure::Unreachable(FetchError::Timeout {
+                url: "the authorization server".into(),
+                after: limit,
+            })),
+        }
+    }
+
+    /// For how long a refresh can wait before the old token must not be handed out any more: zero when it cannot.
+    fn time_to_wait(&self) -> Duration {
+        let left =
+            |held: Arc<Held>| held.usable_until.left(&*self.clock).saturating_sub(floor(held.lifetime));
+        self.usable().map(left).unwrap_or_default()
     }
 
     fn tell(&self, outcome: &Result<Held, Failure>, took: Duration) {
@@ -221,8 +253,12 @@ impl Entry {
         let (rest, after) = self.take_in(outcome, epoch);
         // Nobody waits for what comes now.
         match (after, &self.shelf) {
-            (After::Shelve(held, is_after_logout), Some(shelf)) => shelf.save(&held, is_after_logout).await,
-            (After::End(held), _) => drop(self.grant.end(Some(&held.token)).await),
+            (After::Shelve(held), Some(shelf)) => shelf.save(&held, epoch).await,
+            (After::Discard(held), _) => {
+                if let Err(failure) = self.grant.discard(&held.token).await {
+                    tracing::warn!(provider = %self.name, %failure, "a token that came after a logout is not revoked");
+                }
+            }
             _ => {}
         }
         rest
@@ -233,7 +269,9 @@ impl Entry {
         let mut state = self.state();
         let taken = match outcome {
             // A logout came between.
-            Ok(Brought { held, .. }) if state.epoch != epoch => (MIN_INTERVAL, After::End(Arc::new(held))),
+            Ok(Brought { held, .. }) if state.epoch != epoch => {
+                (MIN_INTERVAL, After::Discard(Arc::new(held)))
+            }
             Err(_) if state.epoch != epoch => (MIN_INTERVAL, After::Nothing),
             Ok(Brought { held, is_new }) => {
                 let rest = held.refresh_at.left(&*self.clock).max(MIN_INTERVAL);
@@ -242,7 +280,7 @@ impl Entry {
                 state.not_before = now + MIN_INTERVAL;
                 let held = Arc::new(held);
                 self.current.store(Some(held.clone()));
-                (rest, if is_new { After::Shelve(held, epoch > 0) } else { After::Nothing })
+                (rest, if is_new { After::Shelve(held) } else { After::Nothing })
             }
             Err(Rest { failure, pause, credential }) => {
                 tracing::warn!(provider = %self.name, %failure, retry_ms = pause.as_millis() as u64, "token not refreshed");
@@ -259,7 +297,7 @@ impl Entry {
         let mut state = self.state();
         let watches_over =
             self.upkeep == Upkeep::Always || (state.failed.is_some() && self.usable().is_some());
-        let is_done = state.is_stopped || !(state.is_fetching || watches_over);
+        let is_done = self.is_over(&state) || !(state.is_fetching || watches_over);
         if is_done {
             state.keeper = None;
         }
@@ -268,36 +306,43 @@ impl Entry {
 
     /// Rests, unless a caller wants the token earlier.
     async fn rest(&self, pause: Duration) {
-        let ends = self.clock.monotonic() + pause;
-        let mut timer = self.clock.sleep(pause.min(WATCH));
+        let end = self.clock.monotonic() + pause;
         loop {
-            let is_over = tokio::select! {
-                () = &mut timer => {
-                    let left = self.left_of_rest(ends);
-                    timer = self.clock.sleep(if left.is_zero() { WATCH } else { left.min(WATCH) });
-                    left.is_zero()
-                }
+            tokio::select! {
+                () = self.nap(self.left_of_rest(end)) => {}
                 // A notice may be left over from a flight that has ended since.
-                () = self.wanted.notified() => false,
-            };
+                () = self.wanted.notified() => {}
+            }
+            let is_over = self.left_of_rest(end).is_zero();
             let mut state = self.state();
             // After a logout nothing is fetched before somebody asks.
             let is_due = is_over && !state.is_logged_out;
-            if state.is_fetching || state.is_stopped || is_due {
+            if state.is_fetching || self.is_over(&state) || is_due {
                 state.is_fetching = true;
                 return;
             }
         }
     }
-}
 
-impl Entry {
-    /// After a failure it is a pause. Else it lasts until the refresh is due, by clocks that may have changed since it began.
-    fn left_of_rest(&self, ends: Duration) -> Duration {
-        let is_failing = self.state().failed.is_some();
+    /// A part of a rest; without end when the rest is over and a logout keeps the task from what comes next.
+    async fn nap(&self, left: Duration) {
+        match left.is_zero() && self.state().is_logged_out {
+            true => std::future::pending().await,
+            false => self.clock.sleep(left.min(GLANCE)).await,
+        }
+    }
+
+    /// After a failure a rest is a pause. Else it lasts until the refresh is due, by clocks that may have been set since it
+    /// began, or stood still while the machine was suspended (HARD 9).
+    fn left_of_rest(&self, end: Duration) -> Duration {
+        let (is_failing, not_before) = {
+            let state = self.state();
+            (state.failed.is_some(), state.not_before)
+        };
+        let now = self.clock.monotonic();
         match self.current.load_full().filter(|_| !is_failing) {
-            Some(held) => held.refresh_at.left(&*self.clock),
-            None => ends.saturating_sub(self.clock.monotonic()),
+            Some(held) => held.refresh_at.left(&*self.clock).max(not_before.saturating_sub(now)),
+            None => end.saturating_sub(now),
         }
     }
 }
@@ -305,8 +350,8 @@ impl Entry {
 /// What is to be done once nobody waits any more.
 enum After {
     Nothing,
-    /// Keep it beyond this process; true: a logout lies before it, which it outlasts.
-    Shelve(Arc<Held>, bool),
-    /// End it: nobody wants it any more.
-    End(Arc<Held>),
+    /// Keep it beyond this process.
+    Shelve(Arc<Held>),
+    /// Nobody wants it any more.
+    Discard(Arc<Held>),
 }

@@ -32,6 +32,8 @@ pub struct KeyParts {
     pub grant: &'static str,
     /// Hash of the subject token that is exchanged, if one is.
     pub subject_token: Option<Fingerprint>,
+    /// Key of the token of who acts for the subject, if somebody does.
+    pub actor: Option<KeyDigest>,
     /// Sorted by its type, so that order does not matter; case does.
     pub scopes: ScopeSet,
     /// `audience` as Auth0 takes it.
@@ -110,6 +112,7 @@ impl KeyParts {
         .chain(scopes.into_iter().map(Some))
         .chain([None])
         .chain(extra.into_iter().map(Some))
+        .chain(self.actor.iter().flat_map(|actor| [None, Some(actor.as_bytes().as_slice())]))
         {
             let length = part.map_or(u64::MAX, |part| part.len() as u64);
             out.extend_from_slice(&length.to_be_bytes());

@@ -52,5 +52,4 @@ pub use token_request::TokenRequest;
 #[cfg(feature = "shuttle")]
 mod model;
 #[cfg(test)]
-#[cfg(not(feature = "shuttle"))]
 mod tests;

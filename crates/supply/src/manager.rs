@@ -4,6 +4,7 @@
 //! they are kept while they are used, at most so many, and the one that was not used for longest goes first.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,9 @@ pub struct TokenManager {
     clock: Arc<dyn Clock>,
     observer: Observer,
     fixed: ArcSwap<HashMap<KeyDigest, Handle>>,
-    on_use: Cache<KeyDigest, Arc<Entry>>,
+    pub(crate) on_use: Cache<KeyDigest, Arc<Entry>>,
+    /// Shared with all entries, also with those that were forgotten while somebody waits for them.
+    is_ending: Arc<AtomicBool>,
     inner: Mutex<Inner>,
 }
 
@@ -57,7 +60,14 @@ impl TokenManager {
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(IDLE)
             .build();
-        Self { clock, observer, fixed: ArcSwap::default(), on_use, inner: Mutex::new(inner) }
+        Self {
+            clock,
+            observer,
+            fixed: ArcSwap::default(),
+            on_use,
+            is_ending: Arc::default(),
+            inner: Mutex::new(inner),
+        }
     }
 
     /// The handle for a configured key, under a name of its own. Asked for again, the same entry: equal keys share token
@@ -148,9 +158,12 @@ impl TokenManager {
     /// Begins nothing any more, lets requests that are under way end, for at most ten seconds, and ends all tasks: a
     /// refresh token that is being spent is not lost. Callers that still wait get [`Failure::Stopped`].
     pub async fn shut_down(&self) {
+        self.is_ending.store(true, Ordering::Release);
         let entries = self.entries();
         entries.iter().for_each(|entry| entry.retire());
-        let landed = futures_util::future::join_all(entries.iter().map(|entry| entry.landed()));
+        // A grant may be at work for longer than the flight that began it was waited for.
+        let landed = entries.iter().map(|entry| async { tokio::join!(entry.landed(), entry.grant.landed()) });
+        let landed = futures_util::future::join_all(landed);
         tokio::select! {
             _ = landed => {}
             () = self.clock.sleep(LANDING) => {}
@@ -160,6 +173,7 @@ impl TokenManager {
 
     /// Ends all tasks at once.
     fn stop(&self) {
+        self.is_ending.store(true, Ordering::Release);
         self.entries().iter().for_each(|entry| entry.stop());
     }
 
@@ -185,6 +199,8 @@ impl TokenManager {
     ) -> Arc<Entry> {
         let KeyParts { issuer, client, .. } = key.parts();
         Arc::new(Entry::new(Founding {
+            key: key.digest(),
+            is_ending: self.is_ending.clone(),
             name: label.name().clone(),
             clock: self.clock.clone(),
             observer: self.observer.clone(),

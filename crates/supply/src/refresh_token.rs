@@ -10,20 +10,21 @@
 mod login;
 
 use std::fmt;
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bearward_issuer::SharedCredential;
-use bearward_store::{Expected, Place, Purpose, Store, StoreError};
+use bearward_issuer::{Credential, SharedCredential};
+use bearward_store::{Damage, Expected, Place, Purpose, Store, StoreError};
 use bearward_token::expiry::Moment;
 use bearward_token::{AccessToken, Fingerprint, RefreshToken};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::error::Failure;
-use crate::grant::{Ending, Grant, Granted, Requesting, Revoked};
+use crate::grant::{Ending, Grant, Granted, Landing, Requesting, Revoked};
 use crate::key::TokenKey;
 use crate::revoke::{Revocable, Revoker};
-use crate::shelf::place;
+use crate::shelf::in_time;
 use crate::token_request::TokenRequest;
 use login::Login;
 
@@ -32,6 +33,9 @@ pub const NAME: &str = "refresh_token";
 
 /// A token that nobody took is handed to the next who asks, if it lives for so long.
 const WORTH_KEEPING: Duration = Duration::from_secs(60);
+
+/// So often at most the store is looked at for one request, while others change what stands there.
+const LOOKS: usize = 5;
 
 const NOT_GIVEN: &str = "the refresh token cannot be read";
 const SPENT: &str =
@@ -51,6 +55,8 @@ struct Inner {
     revoker: Option<Arc<Revoker>>,
     /// Held while a refresh token is being spent.
     spending: Mutex<Spending>,
+    /// Came, and was not taken yet: for who waits, or for the next who asks.
+    unclaimed: std::sync::Mutex<Option<Dated>>,
 }
 
 /// What must not be lost between two requests.
@@ -58,8 +64,8 @@ struct Inner {
 struct Spending {
     /// Came, and could not be written yet: nothing else is spent before it is.
     unwritten: Option<Unwritten>,
-    /// Came after nobody waited for it any more.
-    unclaimed: Option<Dated>,
+    /// Is not taken any more. Remembered here too, for the store may not be writable.
+    refused: Option<Fingerprint>,
 }
 
 struct Unwritten {
@@ -68,33 +74,44 @@ struct Unwritten {
     granted: Dated,
 }
 
+/// The login to go on with.
+struct Standing {
+    login: Login,
+    /// Of what stands in the store.
+    version: u64,
+    /// False: it was given just now, and another one stands there.
+    is_stored: bool,
+}
+
 /// What was granted to a request that left at a moment.
 type Dated = (Granted, Moment);
 
 impl RefreshTokenGrant {
-    /// The login that begins with `given` and goes on with what stands in the store. A new token that is given begins a
-    /// new login.
+    /// The login of provider `name`, which begins with `given` and goes on with what stands in the store. A new token that
+    /// is given begins a new login; other scopes, another audience or a new secret of the client do not.
     pub fn new(
+        name: &str,
         request: Arc<TokenRequest>,
         given: SharedCredential,
         store: Arc<dyn Store>,
         revoker: Option<Arc<Revoker>>,
     ) -> Self {
-        let place = place(&key(&request), Purpose::RefreshToken);
-        Self(Arc::new(Inner { request, given, store, place, revoker, spending: Mutex::default() }))
+        let place = Place {
+            tenant: None,
+            issuer: request.metadata.issuer().clone(),
+            subject: None,
+            client: request.client.id.clone(),
+            purpose: Purpose::RefreshToken,
+            key: *Fingerprint::of(&format!("login of {name}")).as_bytes(),
+        };
+        let (spending, unclaimed) = (Mutex::default(), std::sync::Mutex::default());
+        Self(Arc::new(Inner { request, given, store, place, revoker, spending, unclaimed }))
     }
 
     /// What its tokens depend on.
     pub fn key(&self) -> TokenKey {
-        key(&self.0.request)
+        self.0.request.key(NAME)
     }
-}
-
-/// The credential's version is left out: the place of a login must not change with it.
-fn key(request: &TokenRequest) -> TokenKey {
-    let mut parts = request.key_parts(NAME);
-    parts.credential = None;
-    TokenKey::from(parts)
 }
 
 impl Grant for RefreshTokenGrant {
@@ -103,19 +120,16 @@ impl Grant for RefreshTokenGrant {
         Box::pin(async move {
             let (tell, told) = oneshot::channel();
             // Once begun it is finished, also when nobody waits any more: a token that was spent must not be lost.
-            tokio::spawn(async move {
-                let outcome = inner.request().await;
-                if let Err(Ok(unclaimed)) = tell.send(outcome) {
-                    inner.spending.lock().await.unclaimed = Some(unclaimed);
-                }
-            });
-            Ok(told.await.unwrap_or(Err(Failure::Fault))?.0)
+            let at_work = inner.clone();
+            tokio::spawn(async move { at_work.serve(tell).await });
+            told.await.unwrap_or(Err(Failure::Fault))?;
+            inner.unclaimed().take().map(|(granted, _)| granted).ok_or(Failure::LoggedOut)
         })
     }
 
     fn credential_version(&self) -> Option<Fingerprint> {
         // A new login helps as much as a new secret.
-        let given = self.0.given.current().ok().map(|given| given.version());
+        let given = self.0.given.version();
         let client = self.0.request.credential_version();
         let both = |version: Option<Fingerprint>| version.map(|version| version.to_hex()).unwrap_or_default();
         Some(Fingerprint::of(&format!("{}{}", both(given), both(client))))
@@ -127,110 +141,196 @@ impl Grant for RefreshTokenGrant {
             tokio::spawn(async move { inner.end(access).await }).await.unwrap_or(Err(Failure::Fault))
         })
     }
+
+    /// The access token alone: another login may have begun since.
+    fn discard<'a>(&'a self, access: &'a AccessToken) -> Ending<'a> {
+        Box::pin(async move {
+            match &self.0.revoker {
+                Some(revoker) => revoker.revoke(&[access.into()]).await,
+                None => Ok(Revoked::Nothing),
+            }
+        })
+    }
+
+    fn landed(&self) -> Landing<'_> {
+        Box::pin(async { drop(self.0.spending.lock().await) })
+    }
 }
 
 impl Inner {
-    async fn request(&self) -> Result<Dated, Failure> {
+    async fn serve(&self, tell: oneshot::Sender<Result<(), Failure>>) {
         let mut spending = self.spending.lock().await;
-        self.write_down(&mut spending).await?;
-        match spending.unclaimed.take().and_then(|unclaimed| self.still(unclaimed)) {
-            Some(unclaimed) => Ok(unclaimed),
-            None => self.spend(&mut spending).await,
+        // Whoever asked has gone while another request was at work: it is not for them that a token is spent.
+        if !tell.is_closed() {
+            // What nobody takes waits for the next who asks.
+            let _ = tell.send(self.request(&mut spending).await);
         }
+    }
+
+    async fn request(&self, spending: &mut Spending) -> Result<(), Failure> {
+        self.write_down(spending).await?;
+        let unclaimed = self.unclaimed().take().and_then(|unclaimed| self.still(unclaimed));
+        let granted = match unclaimed {
+            Some(unclaimed) => unclaimed,
+            None => self.spend(spending).await?,
+        };
+        *self.unclaimed() = Some(granted);
+        Ok(())
     }
 
     async fn spend(&self, spending: &mut Spending) -> Result<Dated, Failure> {
-        let (mut login, mut version) = self.login().await?;
-        loop {
+        for _ in 0..LOOKS {
+            let standing = self.login().await?;
+            let login = &standing.login;
             let token = login.token().ok_or_else(|| ended(login.why()))?;
+            if spending.refused == Some(token.fingerprint()) {
+                match self.mark_dead(&standing).await {
+                    true => return Err(ended(SPENT)),
+                    false => continue,
+                }
+            }
             let sent = Moment::now(&*self.request.client.clock);
             let fields = vec![("grant_type", NAME.to_owned()), (NAME, token.expose().to_owned())];
-            match self.request.send(fields).await {
-                Ok(answer) => {
-                    let next = answer.refresh_token.filter(|next| *next != token);
-                    if let Some(next) = next {
-                        let (login, granted) = (login.next(next), (answer.granted.clone(), sent));
-                        spending.unwritten = Some(Unwritten { login, replaces: version, granted });
-                        self.write_down(spending).await?;
-                        spending.unclaimed = None;
-                    }
-                    return Ok((answer.granted, sent));
-                }
+            let answer = match self.request.send(fields).await {
+                // Somebody else may have spent it, and written down what came: look again (HARD 12).
                 Err(Failure::Refused { code, .. }) if code == "invalid_grant" => {
-                    // Somebody else may have spent it, and written down what came (HARD 12).
-                    let (now, at) = self.login().await?;
-                    if at == version {
-                        self.mark_dead(&login, version).await;
-                        return Err(ended(SPENT));
-                    }
-                    (login, version) = (now, at);
+                    spending.refused = Some(token.fingerprint());
+                    continue;
                 }
-                Err(failure) => return Err(failure),
-            }
+                answer => answer?,
+            };
+            let next = answer.refresh_token.filter(|next| *next != token).map(|next| login.next(next));
+            let Some(login) = next.or_else(|| (!standing.is_stored).then(|| login.clone())) else {
+                return Ok((answer.granted, sent));
+            };
+            let granted = (answer.granted, sent);
+            spending.unwritten =
+                Some(Unwritten { login, replaces: standing.version, granted: granted.clone() });
+            self.write_down(spending).await?;
+            return Ok(granted);
         }
+        Err(Failure::Store {
+            reason: "the login changes faster than it can be used".into(),
+            is_passing: true,
+        })
     }
 
     /// The login as it stands in the store, or as it was given.
-    async fn login(&self) -> Result<(Login, u64), Failure> {
-        let given = self.given.current();
-        let stored = self.store.get(&self.place).await?;
+    async fn login(&self) -> Result<Standing, Failure> {
+        let given = self.given.current().await;
+        let stored = match self.in_time(self.store.get(&self.place)).await? {
+            Ok(stored) => stored,
+            // It cannot be mended. A record of another key or version can: by who configures that.
+            Err(StoreError::Damaged { damage, .. }) if is_lost(&damage) && given.is_ok() => {
+                tracing::warn!(%damage, "a login cannot be read, and begins anew with the token that was given");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
         let stored = stored.and_then(|record| Some((Login::unpack(&record.secret)?, record.version)));
-        let given = match (given, stored) {
+        let is_stored = true;
+        match (given, stored) {
             (Ok(given), Some((login, version))) if login.began_with(given.version()) => {
-                return Ok((login, version));
+                Ok(Standing { login, version, is_stored })
             }
             // What was given cannot be read for a moment: the login goes on.
-            (Err(_), Some(stored)) => return Ok(stored),
-            (Ok(given), _) => given,
-            (Err(error), None) => {
-                return Err(Failure::Credential { reason: format!("{NOT_GIVEN}: {error}") });
+            (Err(_), Some((login, version))) => Ok(Standing { login, version, is_stored }),
+            // It replaces the other one when it has worked: a file may have been read while it was half written.
+            (Ok(given), Some((_, version))) => {
+                Ok(Standing { login: begun(&given), version, is_stored: false })
             }
-        };
-        let login = Login::new(RefreshToken::new(given.secret.expose()), given.version());
-        let version = self.store.put(&self.place, login.pack(), None, Expected::NewLogin).await?;
-        Ok((login, version))
+            (Ok(given), None) => {
+                let login = begun(&given);
+                let version = self.put(&login, Expected::NewLogin).await??;
+                Ok(Standing { login, version, is_stored })
+            }
+            (Err(error), None) => Err(Failure::Credential { reason: format!("{NOT_GIVEN}: {error}") }),
+        }
     }
 
     /// Writes down what came and is not durable yet; with it comes the access token that may then be used.
     async fn write_down(&self, spending: &mut Spending) -> Result<(), Failure> {
-        let Some(unwritten) = &spending.unwritten else { return Ok(()) };
-        let Unwritten { login, replaces, .. } = unwritten;
-        match self.store.put(&self.place, login.pack(), None, Expected::Version(*replaces)).await {
-            Ok(_) => {
-                spending.unclaimed = spending.unwritten.take().map(|unwritten| unwritten.granted);
-                Ok(())
-            }
-            // Somebody logged out, or in anew: nobody wants what came (HARD 14).
-            Err(StoreError::Conflict { .. } | StoreError::LoggedOut { .. }) => {
-                let unwanted = spending.unwritten.take().and_then(|unwritten| unwritten.login.token());
-                if let (Some(revoker), Some(unwanted)) = (&self.revoker, unwanted) {
-                    revoker.revoke(&[(&unwanted).into()]).await?;
-                }
-                Err(Failure::LoggedOut)
-            }
-            Err(error) => Err(error.into()),
+        let Some(Unwritten { login, replaces, .. }) = &spending.unwritten else { return Ok(()) };
+        let goes_on = match self.put(login, Expected::Version(*replaces)).await? {
+            Ok(_) => true,
+            Err(StoreError::Conflict { .. } | StoreError::LoggedOut { .. }) => self.goes_on(login).await?,
+            Err(error) => return Err(error.into()),
+        };
+        let Some(Unwritten { login, granted, .. }) = spending.unwritten.take() else { return Ok(()) };
+        if goes_on {
+            *self.unclaimed() = Some(granted);
+            return Ok(());
         }
+        let access = granted.0.access_token;
+        let unwanted =
+            login.token().iter().map(Revocable::from).chain([(&access).into()]).collect::<Vec<_>>();
+        if let Some(revoker) = &self.revoker
+            && let Err(failure) = revoker.revoke(&unwanted).await
+        {
+            tracing::warn!(%failure, "tokens that came after a logout are not revoked");
+        }
+        Err(Failure::LoggedOut)
     }
 
-    /// So that no later process spends it in vain; when that fails, one does.
-    async fn mark_dead(&self, login: &Login, version: u64) {
-        let dead = login.ended(SPENT).pack();
-        if let Err(error) = self.store.put(&self.place, dead, None, Expected::Version(version)).await {
-            tracing::warn!(%error, "the end of a login is not written down");
+    /// Something else stands where `login` was to be written. True when it is the same login all the same: what came is
+    /// of use. False after a logout, and when another login has begun (HARD 14).
+    async fn goes_on(&self, login: &Login) -> Result<bool, Failure> {
+        let stored = self.in_time(self.store.get(&self.place)).await??;
+        let stored = stored.and_then(|record| Login::unpack(&record.secret));
+        // Our own earlier write, of which nobody heard; or another instance's, whose token stays (HARD 12). Ours is not
+        // revoked then: servers end a whole login with one of its tokens.
+        Ok(stored.is_some_and(|stored| stored.is_same(login) && stored.token().is_some()))
+    }
+
+    /// So that no later process spends it in vain; when that fails, one does. False when somebody was faster, with a
+    /// token that may work.
+    async fn mark_dead(&self, standing: &Standing) -> bool {
+        // What stands there is another login, and may be the right one.
+        if !standing.is_stored {
+            return true;
+        }
+        let dead = standing.login.ended(SPENT);
+        match self.put(&dead, Expected::Version(standing.version)).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(StoreError::Conflict { .. })) => false,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the end of a login is not written down");
+                true
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "the end of a login is not written down");
+                true
+            }
         }
     }
 
     async fn end(&self, access: Option<AccessToken>) -> Result<Revoked, Failure> {
         let mut spending = self.spending.lock().await;
-        let unwritten = spending.unwritten.take().and_then(|unwritten| unwritten.login.token());
-        let unclaimed = spending.unclaimed.take().map(|(granted, _)| granted.access_token);
-        let (login, _) = self.login().await?;
-        let token = login.token();
-        self.store.put(&self.place, login.ended(LOGGED_OUT).pack(), None, Expected::NewLogin).await?;
+        let Standing { login, .. } = self.login().await?;
+        self.put(&login.ended(LOGGED_OUT), Expected::NewLogin).await??;
+        let unwritten = spending.unwritten.take().and_then(|unwritten| {
+            let (granted, _) = unwritten.granted;
+            Some((unwritten.login.token()?, granted.access_token))
+        });
+        let (unwritten, with_it) = unwritten.unzip();
+        let unclaimed = self.unclaimed().take().map(|(granted, _)| granted.access_token);
         let Some(revoker) = &self.revoker else { return Ok(Revoked::Nothing) };
-        let refresh = token.iter().chain(&unwritten).map(Revocable::from);
-        let access = access.iter().chain(&unclaimed).map(Revocable::from);
+        let refresh = login.token().into_iter().chain(unwritten);
+        let refresh = refresh.map(|token| Revocable::from(&token));
+        let access = access.iter().chain(&with_it).chain(&unclaimed).map(Revocable::from);
         revoker.revoke(&refresh.chain(access).collect::<Vec<_>>()).await
+    }
+
+    async fn put(&self, login: &Login, expected: Expected) -> Result<Result<u64, StoreError>, Failure> {
+        self.in_time(self.store.put(&self.place, login.pack(), None, expected)).await
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+        in_time(&*self.request.client.clock, answer).await
+    }
+
+    fn unclaimed(&self) -> MutexGuard<'_, Option<Dated>> {
+        self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is left of a token that came a while ago.
@@ -244,6 +344,15 @@ impl Inner {
     }
 }
 
+fn begun(given: &Credential) -> Login {
+    Login::new(RefreshToken::new(given.secret.expose()), given.version())
+}
+
+/// Nobody can read it any more.
+fn is_lost(damage: &Damage) -> bool {
+    matches!(damage, Damage::Truncated { .. } | Damage::Altered | Damage::Misplaced { .. })
+}
+
 fn ended(why: &str) -> Failure {
     Failure::ReauthRequired { reason: why.to_owned() }
 }
@@ -253,3 +362,6 @@ impl fmt::Debug for RefreshTokenGrant {
         write!(f, "RefreshTokenGrant({})", self.0.place)
     }
 }
+
+#[cfg(test)]
+mod tests;

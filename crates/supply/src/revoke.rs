@@ -10,8 +10,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bearward_issuer::{Form, MetadataError};
-use bearward_store::{Expected, Place, Purpose, SecretBytes, Store};
+use bearward_issuer::{FetchError, Form, MetadataError};
+use bearward_store::{Expected, Place, Purpose, SecretBytes, Store, StoreError};
 use bearward_token::{AccessToken, Clock, Endpoint, Fingerprint, RefreshToken};
 use serde::Deserialize;
 use tokio::sync::Notify;
@@ -19,10 +19,13 @@ use tokio::task::AbortHandle;
 
 use crate::error::Failure;
 use crate::grant::Revoked;
+use crate::shelf::in_time;
 use crate::token_request::TokenRequest;
 
 /// Between two attempts: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+/// A server that does not answer holds a logout up for no longer.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// What was not revoked in this time has expired at its server too.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -112,13 +115,24 @@ impl fmt::Debug for Revoker {
 
 impl Inner {
     async fn revoke_or_queue(&self, token: &Revocable) -> Result<Revoked, Failure> {
-        match self.revoke(token).await {
+        match self.revoke_in_time(token).await {
             Ok(revoked) => Ok(revoked),
             Err(failure) => {
                 tracing::warn!(client = %self.request.client.id, %failure, "a token is revoked later");
                 self.queue(token).await?;
                 Ok(Revoked::Queued)
             }
+        }
+    }
+
+    async fn revoke_in_time(&self, token: &Revocable) -> Result<Revoked, Failure> {
+        tokio::select! {
+            biased;
+            revoked = self.revoke(token) => revoked,
+            () = self.clock().sleep(PATIENCE) => Err(Failure::Unreachable(FetchError::Timeout {
+                url: self.request.metadata.issuer().to_string(),
+                after: PATIENCE,
+            })),
         }
     }
 
@@ -159,14 +173,18 @@ impl Inner {
     async fn queue(&self, token: &Revocable) -> Result<(), Failure> {
         let place = self.place(token);
         let expires_at = self.clock().unix_seconds() + LONGEST.as_secs();
-        self.queue.put(&place, token.pack(), Some(expires_at), Expected::NewLogin).await?;
+        let put = self.queue.put(&place, token.pack(), Some(expires_at), Expected::NewLogin);
+        in_time(self.clock(), put).await??;
+        self.wait_for(place);
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    fn wait_for(&self, place: Place) {
         let mut waiting = self.waiting();
         if !waiting.contains(&place) {
             waiting.push(place);
         }
-        drop(waiting);
-        self.queued.notify_one();
-        Ok(())
     }
 
     fn place(&self, token: &Revocable) -> Place {
@@ -182,30 +200,46 @@ impl Inner {
 
     /// What an earlier process left. A store that cannot list keeps what it has for nobody: it expires there.
     async fn find_waiting(&self) {
-        let Ok(found) = self.queue.list(Purpose::Revocation).await else { return };
+        let found = match self.queue.list(Purpose::Revocation).await {
+            Ok(found) => found,
+            Err(StoreError::CannotList) => return,
+            Err(error) => {
+                tracing::warn!(%error, "tokens that an earlier process left to be revoked are not found");
+                return;
+            }
+        };
         let is_ours = |place: &Place| {
             place.issuer == *self.request.metadata.issuer() && place.client == self.request.client.id
         };
-        self.waiting().extend(found.places.into_iter().filter(is_ours));
+        found.places.into_iter().filter(is_ours).for_each(|place| self.wait_for(place));
     }
 
-    /// Tells the server of all that waits; true when nothing waits any more.
-    async fn work_off(&self) -> bool {
+    /// Tells the server of all that waits; what it asked to wait before it is told again, if it did. A server that does
+    /// not answer, or asks to be left alone, is not asked for the others.
+    async fn work_off(&self) -> Option<Duration> {
         let places = self.waiting().clone();
         for place in places {
-            let is_over = match self.queue.get(&place).await {
+            let outcome = match self.queue.get(&place).await {
                 Ok(Some(record)) => match Revocable::unpack(&record.secret) {
-                    Some(token) => self.revoke(&token).await.is_ok(),
-                    None => true,
+                    Some(token) => self.revoke_in_time(&token).await.map(drop),
+                    None => Ok(()),
                 },
-                Ok(None) => true,
-                Err(_) => false,
+                // Nobody can read it any more.
+                Ok(None) | Err(StoreError::Damaged { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
             };
-            if is_over && self.queue.remove(&place).await.is_ok() {
-                self.waiting().retain(|other| *other != place);
+            match outcome {
+                Ok(()) if self.queue.remove(&place).await.is_ok() => {
+                    self.waiting().retain(|other| *other != place);
+                }
+                Ok(()) => {}
+                Err(failure) if failure.asked_pause().is_some() => return failure.asked_pause(),
+                Err(Failure::Unreachable(_) | Failure::Discovery(_)) => return None,
+                // This one alone, perhaps.
+                Err(_) => {}
             }
         }
-        self.waiting().is_empty()
+        None
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -225,8 +259,12 @@ async fn tend(inner: Arc<Inner>) {
         if inner.waiting().is_empty() {
             inner.queued.notified().await;
             pause = PAUSES.0;
-        } else if inner.work_off().await {
-            continue;
+        } else {
+            let asked = inner.work_off().await.unwrap_or_default();
+            if inner.waiting().is_empty() {
+                continue;
+            }
+            pause = pause.max(asked).min(PAUSES.1);
         }
         inner.clock().sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
@@ -271,3 +309,6 @@ impl Hint {
 struct OAuthError {
     error: String,
 }
+
+#[cfg(test)]
+mod tests;

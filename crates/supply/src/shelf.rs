@@ -1,14 +1,18 @@
 //! Where an access token outlives its process: for a warm start, and for a start while the issuer is down (HARD 18).
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bearward_store::{Expected, Place, Purpose, SecretBytes, Store};
+use bearward_store::{Expected, Place, Purpose, SecretBytes, Store, StoreError};
 use bearward_token::expiry::Moment;
 use bearward_token::{AccessToken, Clock, Expiry};
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+use crate::error::Failure;
 use crate::grant::Granted;
 use crate::held::Held;
 use crate::key::TokenKey;
@@ -16,27 +20,36 @@ use crate::key::TokenKey;
 /// Before the token: when it was asked for, and how long it lives, in milliseconds.
 const HEAD: usize = 16;
 /// A store that does not answer holds nobody up for longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One token's place in a store.
 pub(crate) struct Shelf {
+    spot: Arc<Spot>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Spot {
     store: Arc<dyn Store>,
     place: Place,
-    clock: Arc<dyn Clock>,
+    /// Writes take turns, also those that nobody waits for any more.
+    turn: Mutex<()>,
+    /// What was asked for before this many logouts is not written any more.
+    logouts: AtomicU64,
 }
 
 impl Shelf {
     pub(crate) fn new(store: Arc<dyn Store>, key: &TokenKey, clock: Arc<dyn Clock>) -> Self {
-        Self { store, place: place(key, Purpose::AccessToken), clock }
+        let place = place(key, Purpose::AccessToken);
+        let spot = Spot { store, place, turn: Mutex::default(), logouts: AtomicU64::new(0) };
+        Self { spot: Arc::new(spot), clock }
     }
 
     /// What was kept there, as far as it may still be handed out. A store that cannot be read is as good as an empty
     /// one: the token is asked for instead.
-    pub(crate) async fn load(&self, clock: &dyn Clock) -> Option<Held> {
-        let found = tokio::select! {
-            found = self.store.get(&self.place) => found,
-            () = clock.sleep(PATIENCE) => return None,
-        };
+    pub(crate) async fn load(&self) -> Option<Held> {
+        let clock = &*self.clock;
+        let found = in_time(clock, self.spot.store.get(&self.spot.place)).await;
+        let found = found.and_then(|found| found.map_err(Failure::from));
         let record =
             found.inspect_err(|error| tracing::warn!(%error, "a kept token cannot be read")).ok()??;
         let (asked_ms, lifetime, token) = unpack(&record.secret)?;
@@ -50,27 +63,64 @@ impl Shelf {
         (!held.usable_until.is_past(clock)).then_some(held)
     }
 
-    /// Keeps a token. Failing to is told in the log and is no harm: this process has it. `is_new_login`: a logout that
-    /// may be remembered there lies before the token was asked for.
-    pub(crate) async fn save(&self, held: &Held, is_new_login: bool) {
-        let expected = if is_new_login { Expected::NewLogin } else { Expected::Any };
-        let ends_ms = held.expiry.unix_ms();
-        let put = self.store.put(&self.place, pack(held), Some(ends_ms / 1000), expected);
-        let saved = tokio::select! {
-            saved = put => saved,
-            () = self.clock.sleep(PATIENCE) => return,
+    /// Keeps a token that was asked for after so many logouts. Failing to is told in the log and is no harm: this
+    /// process has it.
+    pub(crate) async fn save(&self, held: &Held, logouts: u64) {
+        // The logouts of this process lie before the token was asked for.
+        let expected = if logouts > 0 { Expected::NewLogin } else { Expected::Any };
+        let (secret, ends) = (pack(held), held.expiry.unix_ms() / 1000);
+        let spot = self.spot.clone();
+        let put = async move {
+            let _turn = spot.turn.lock().await;
+            match spot.logouts.load(Ordering::Acquire) > logouts {
+                true => Ok(()),
+                false => spot.store.put(&spot.place, secret, Some(ends), expected).await.map(drop),
+            }
         };
-        if let Err(error) = saved {
+        if let Err(error) = self.finish(put).await {
             tracing::warn!(%error, "the token is not kept for the next start");
         }
     }
 
-    /// Removes what is there, and keeps a late write from bringing it back (HARD 14).
+    /// Removes what is there, and keeps a late write of what was asked for before this logout from bringing it back
+    /// (HARD 14).
     ///
     /// # Errors
-    /// When the store cannot be written.
-    pub(crate) async fn clear(&self) -> Result<(), bearward_store::StoreError> {
-        self.store.remove(&self.place).await
+    /// When the store cannot be written, or does not answer; it may do so later.
+    pub(crate) async fn clear(&self, logouts: u64) -> Result<(), Failure> {
+        self.spot.logouts.fetch_max(logouts, Ordering::AcqRel);
+        let spot = self.spot.clone();
+        let remove = async move {
+            let _turn = spot.turn.lock().await;
+            spot.store.remove(&spot.place).await
+        };
+        self.finish(remove).await
+    }
+
+    /// A write that is begun is finished in its turn, however long the store takes; who asked for it waits for a while.
+    async fn finish(
+        &self,
+        write: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) -> Result<(), Failure> {
+        match in_time(&*self.clock, tokio::spawn(write)).await? {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(StoreError::Stopped.into()),
+        }
+    }
+}
+
+/// What a store answers, unless it takes too long.
+///
+/// # Errors
+/// A passing one.
+pub(crate) async fn in_time<T>(clock: &dyn Clock, answer: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        answer = answer => Ok(answer),
+        () = clock.sleep(PATIENCE) => {
+            let reason = format!("it did not answer within {} s", PATIENCE.as_secs());
+            Err(Failure::Store { reason, is_passing: true })
+        }
     }
 }
 
@@ -112,6 +162,6 @@ fn unpack(secret: &SecretBytes) -> Option<(u64, Duration, AccessToken)> {
 
 impl fmt::Debug for Shelf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Shelf({})", self.place)
+        write!(f, "Shelf({})", self.spot.place)
     }
 }

@@ -129,6 +129,9 @@ fn carried(resource: &str, caller: &Caller<'_>, clock: &dyn Clock) -> Result<Pic
     }
     let ends = Duration::from_secs(caller.principal.expires_at);
     let left = ends.saturating_sub(Duration::from_millis(clock.unix_ms()));
+    if left.is_zero() {
+        return Err(refused("the caller's token has expired, and does not go on to the provider"));
+    }
     let supplied = Supplied::of(caller.token.clone(), left, clock);
     Ok(Picked { way: Way::Carried(supplied), acting: Acting::Own })
 }

@@ -43,6 +43,7 @@ impl StaticToken {
             token_endpoint: None,
             grant: NAME,
             subject_token: None,
+            actor: None,
             scopes: bearward_token::ScopeSet::default(),
             audience: None,
             resource,
@@ -50,9 +51,12 @@ impl StaticToken {
         })
     }
 
-    fn read(&self) -> Result<Granted, Failure> {
-        let given = self.token.current()?;
+    async fn read(&self) -> Result<Granted, Failure> {
+        let given = self.token.current().await?;
         let text = given.secret.expose();
+        if text.is_empty() {
+            return Err(Failure::Given { reason: "it is empty" });
+        }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Failure::Given { reason: "it holds characters that no header can carry" });
         }
@@ -70,11 +74,11 @@ impl StaticToken {
 
 impl Grant for StaticToken {
     fn request(&self) -> Requesting<'_> {
-        Box::pin(async { self.read() })
+        Box::pin(self.read())
     }
 
     fn credential_version(&self) -> Option<Fingerprint> {
-        self.token.current().ok().map(|token| token.version())
+        self.token.version()
     }
 
     fn is_local(&self) -> bool {
@@ -87,3 +91,6 @@ impl fmt::Debug for StaticToken {
         f.write_str("StaticToken")
     }
 }
+
+#[cfg(test)]
+mod tests;

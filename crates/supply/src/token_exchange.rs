@@ -8,8 +8,9 @@ use std::sync::Arc;
 use bearward_token::{AccessToken, Fingerprint, Principal};
 
 use crate::error::Failure;
-use crate::grant::{Ending, Grant, Granted, Requesting, Revoked};
+use crate::grant::{Ending, Grant, Granted, Preparing, Requesting, Revoked};
 use crate::handle::{Handle, Label, Wanted};
+use crate::held::Supplied;
 use crate::key::TokenKey;
 use crate::manager::TokenManager;
 use crate::revoke::Revoker;
@@ -67,6 +68,8 @@ impl Exchange {
         let mut parts = self.request.key_parts(NAME);
         parts.tenant = principal.tenant.as_deref().map(str::to_owned);
         parts.subject_token = Some(token.fingerprint());
+        // A token that says who acts is another one than a token that does not (HARD 3).
+        parts.actor = self.actor.as_ref().map(|actor| actor.entry().key);
         TokenKey::from(parts)
     }
 }
@@ -79,9 +82,7 @@ impl TokenExchange {
             ("subject_token_type", ACCESS_TOKEN.to_owned()),
             ("requested_token_type", ACCESS_TOKEN.to_owned()),
         ];
-        if let Some(actor) = &self.actor {
-            let actor = actor.ensure_access(&Wanted::default()).await;
-            let actor = actor.map_err(|error| Failure::clone(&error.failure))?;
+        if let Some(actor) = self.actor().await? {
             fields.push(("actor_token", actor.token().expose().to_owned()));
             fields.push(("actor_token_type", ACCESS_TOKEN.to_owned()));
         }
@@ -95,9 +96,23 @@ impl TokenExchange {
     }
 }
 
+impl TokenExchange {
+    async fn actor(&self) -> Result<Option<Supplied>, Failure> {
+        let Some(actor) = &self.actor else { return Ok(None) };
+        let supplied = actor.ensure_access(&Wanted::default()).await;
+        supplied.map(Some).map_err(|error| Failure::clone(&error.failure))
+    }
+}
+
 impl Grant for TokenExchange {
     fn request(&self) -> Requesting<'_> {
         Box::pin(self.exchange())
+    }
+
+    // The actor's token comes from the same server as the same client: both pass one gate, which lets a single probe
+    // through when the server was down.
+    fn prepare(&self) -> Preparing<'_> {
+        Box::pin(async { self.actor().await.map(drop) })
     }
 
     fn credential_version(&self) -> Option<Fingerprint> {

@@ -43,6 +43,7 @@ impl TokenRequest {
             token_endpoint: self.token_endpoint.as_ref().map(ToString::to_string),
             grant,
             subject_token: None,
+            actor: None,
             scopes: self.scopes.clone(),
             audience: self.audience.clone(),
             resource: self.resource.clone(),

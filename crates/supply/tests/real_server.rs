@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_issuer::{
-    ClientAuth, Credential, CredentialError, Discovery, FixedCredential, HttpFetch, KnownMetadata,
-    OauthClient,
+    ClientAuth, Credential, Discovery, FixedCredential, HttpFetch, KnownMetadata, OauthClient, Reading,
 };
 use bearward_observe::Observer;
 use bearward_supply::{ClientCredentials, Failure, Grant, TokenManager, TokenRequest, Wanted};
 use bearward_testbed::AuthorizationServer;
 use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, Fault, Place, TokenShape};
-use bearward_token::{ClientSecret, Clock, JwsKey, SystemClock};
+use bearward_token::{ClientSecret, Clock, Fingerprint, JwsKey, SystemClock};
 
 const API: &str = "https://api.example.com/v1";
 const SECRET: &str = "a+b &c=%:d";
@@ -108,8 +107,13 @@ async fn a_client_with_a_key_signs_for_the_issuer_or_for_whom_an_older_server_wa
 struct Changing(std::sync::Mutex<String>);
 
 impl bearward_issuer::CredentialSource for Changing {
-    fn current(&self) -> Result<Credential, CredentialError> {
-        Ok(Credential { secret: ClientSecret::new(self.0.lock().unwrap().clone()) })
+    fn current(&self) -> Reading<'_> {
+        let secret = ClientSecret::new(self.0.lock().unwrap().clone());
+        Box::pin(std::future::ready(Ok(Credential { secret })))
+    }
+
+    fn version(&self) -> Option<Fingerprint> {
+        Some(Fingerprint::of(&self.0.lock().unwrap()))
     }
 }
 

@@ -170,6 +170,21 @@ impl AuthorizationServer {
         TokenBuilder::new(&self.issuer(), self.shared.keys.current(), self.shared.now()).audience(audience)
     }
 
+    /// The refresh token of a login that somebody did elsewhere; `None` when there is no such client or user.
+    pub fn login(&self, client: &str, user: &str, scope: &str, audience: &str) -> Option<String> {
+        let (client, user) = (self.shared.clients.get(client)?, self.shared.users.get(user)?);
+        let held = refresh::Held {
+            client: client.id.clone(),
+            user: user.name.clone(),
+            scope: scope.to_owned(),
+            audiences: vec![audience.to_owned()],
+            family: crate::random_id(),
+        };
+        let token = self.shared.memory().refresh.issue(held);
+        self.shared.counts.remember(&token);
+        Some(token)
+    }
+
     /// Stops, and waits until its port is free again.
     pub async fn stop(self) {
         self.served.stop().await;

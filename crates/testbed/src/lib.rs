@@ -1,5 +1,5 @@
 //! Real peers for tests and for `bearward demo`: an authorization server with faults, a sample MCP server,
-//! a sample API.
+//! a sample API, a stand-in for Vault.
 //!
 //! Everything binds loopback, keeps its state in memory, and ends when its handle is dropped.
 
@@ -14,6 +14,7 @@ pub mod raw;
 pub mod served;
 #[cfg(feature = "bad-tls")]
 pub mod tls;
+pub mod vault;
 
 pub use authorization_server::AuthorizationServer;
 pub use keys::{Algorithm, SigningKey};

@@ -19,7 +19,8 @@ pub enum ConfigCommand {
 
 /// Say whether a configuration can be used, and what it means.
 ///
-/// Exits with 0 when it can, with 2 when it cannot. Nothing is started and nothing is sent.
+/// Exits with 0 when it can, with 2 when it cannot. Nothing is started and nothing is sent: secrets in Vault and AWS are
+/// listed and not looked at.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bearward config check bearward.yaml\n  \
                         bearward config check bearward.yaml --no-secrets --json")]
@@ -49,13 +50,14 @@ impl Check {
             Err(errors) => return self.refuse(errors),
         };
         let Loaded { settings, warnings, environment } = loaded;
-        let (secrets, exposed) = if self.no_secrets {
-            (Vec::new(), Vec::new())
+        let (secrets, exposed, remote) = if self.no_secrets {
+            (Vec::new(), Vec::new(), Vec::new())
         } else {
-            (unreadable(&settings, &Secrets::new(environment.into_inner())), exposed(&settings))
+            let secrets = Secrets::new(environment.into_inner());
+            (unreadable(&settings, &secrets), exposed(&settings), remote(&settings))
         };
         if self.json {
-            print(&format!("{}\n", report(&settings, &warnings, &secrets, &exposed)));
+            print(&format!("{}\n", report(&settings, &warnings, &secrets, &exposed, &remote)));
         } else {
             print(&summary(&settings));
             for warning in warnings {
@@ -63,6 +65,9 @@ impl Check {
             }
             for warning in &exposed {
                 eprintln!("⚠ {warning}");
+            }
+            for (what, reference) in &remote {
+                eprintln!("– the secret for {what} was not looked at, for nothing is sent: {reference}");
             }
             for (what, error) in &secrets {
                 eprintln!("✗ the secret for {what} cannot be read: {error}");
@@ -85,10 +90,16 @@ impl Check {
     }
 }
 
-/// Secrets that cannot be read, with what they are for.
+/// Secrets of this machine that cannot be read, with what they are for.
 fn unreadable(settings: &Settings, secrets: &Secrets) -> Vec<(String, SecretError)> {
-    let error = |(what, reference): (String, &SecretRef)| Some((what, secrets.read(reference).err()?));
+    let error = |(what, reference): (String, &SecretRef)| Some((what, secrets.read_local(reference)?.err()?));
     settings.secrets().into_iter().filter_map(error).collect()
+}
+
+/// Secrets in stores on the network, with what they are for.
+fn remote(settings: &Settings) -> Vec<(String, String)> {
+    let remote = settings.secrets().into_iter().filter(|(_, reference)| reference.is_remote());
+    remote.map(|(what, reference)| (what, reference.to_string())).collect()
 }
 
 /// Secrets that more people can read than need to.
@@ -129,16 +140,20 @@ fn report(
     warnings: &[Problem],
     secrets: &[(String, SecretError)],
     exposed: &[String],
+    remote: &[(String, String)],
 ) -> Value {
     let guards: Vec<_> = settings.guards.iter().map(|guard| guard.resource.as_str()).collect();
     let providers: Vec<_> = settings.providers.iter().map(|provider| provider.name.as_str()).collect();
     let secrets: Vec<_> =
         secrets.iter().map(|(what, e)| json!({"what": what, "error": e.to_string()})).collect();
+    let remote: Vec<_> =
+        remote.iter().map(|(what, reference)| json!({"what": what, "reference": reference})).collect();
     let exposed = exposed.iter().map(|message| json!({"message": message}));
     let warnings: Vec<_> = warnings.iter().map(problem).chain(exposed).collect();
     json!({
         "ok": secrets.is_empty(), "guards": guards, "providers": providers,
         "warnings": warnings, "unreadableSecrets": secrets,
+        "secretsNotLookedAt": remote,
     })
 }
 

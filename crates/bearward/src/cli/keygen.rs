@@ -10,8 +10,8 @@ use super::output::print;
 
 /// Make a new random key of 256 bits.
 ///
-/// For `tenantHeaders.secret`, a client's secret, or later the sealing key of `state.key`. It is printed
-/// once and kept nowhere.
+/// For the sealing key of `state.key`, `tenantHeaders.secret`, or a client's secret. It is printed once and kept
+/// nowhere.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bearward keygen > tenant-key && chmod 600 tenant-key\n  bearward keygen --hex"

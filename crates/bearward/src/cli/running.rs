@@ -1,6 +1,7 @@
-//! What a server that runs on this machine knows of a token: what it was told to revoke, and what it remembers.
+//! A server that runs on this machine: what it knows of a token, and what it does for an operator.
 //!
-//! It is asked on its admin listener, on loopback alone, and by the token's hash: the token goes nowhere.
+//! It is asked through its admin socket, or on its admin listener, on loopback alone. A token that is asked about is
+//! named by its hash: it goes nowhere.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -73,12 +73,9 @@ async fn serve(loaded: Loaded) -> Exit {
             return Exit::Outside;
         }
     };
-    let around = Surroundings {
-        clock: Arc::new(SystemClock::new()),
-        observer: Observer::new(),
-        secrets: Secrets::new(environment.into_inner()),
-        seed: random_seed(),
-    };
+    let clock = Arc::new(SystemClock::new());
+    let secrets = Secrets::with_stores(environment.into_inner(), settings.stores.clone(), clock.clone());
+    let around = Surroundings { clock, observer: Observer::new(), secrets, seed: random_seed() };
     let composition = match compose(&settings, &around).await {
         Ok(composition) => composition,
         Err(error) => {

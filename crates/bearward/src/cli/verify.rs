@@ -17,7 +17,7 @@ use super::output::print;
 use super::running::{self, Known};
 use super::serve::random_seed;
 use crate::compose::{Surroundings, compose};
-use crate::config::Settings;
+use crate::config::{Environment, Settings};
 
 /// Longest input that is read, in bytes; a token is far shorter.
 const MOST: u64 = 64 * 1024;
@@ -70,8 +70,7 @@ impl Verify {
                 return Exit::Outside;
             }
         };
-        let secrets = Secrets::new(loaded.environment.into_inner());
-        match runtime.block_on(explain(&settings, secrets, &token)) {
+        match runtime.block_on(explain(&settings, loaded.environment, &token)) {
             Ok(explanation) => self.tell(&explanation),
             Err(error) => wrong(&error),
         }
@@ -148,17 +147,17 @@ impl Verify {
     }
 }
 
-async fn explain(settings: &Settings, secrets: Secrets, token: &str) -> Result<Explanation, String> {
+async fn explain(settings: &Settings, environment: Environment, token: &str) -> Result<Explanation, String> {
+    let clock = Arc::new(SystemClock::new());
+    let secrets = Secrets::with_stores(environment.into_inner(), settings.stores.clone(), clock.clone());
     let resource = settings.guards.first().map_or("", |guard| guard.resource.as_str());
     // Which cannot be read here is asked without, and says so.
-    let operator = settings.server.admin_token.as_ref().and_then(|token| secrets.read(token).ok());
-    let known = running::ask(settings.server.admin, operator.as_ref(), resource, token).await;
-    let around = Surroundings {
-        clock: Arc::new(SystemClock::new()),
-        observer: Observer::new(),
-        secrets,
-        seed: random_seed(),
+    let operator = match &settings.server.admin_token {
+        Some(token) => secrets.read(token).await.ok(),
+        None => None,
     };
+    let known = running::ask(settings.server.admin, operator.as_ref(), resource, token).await;
+    let around = Surroundings { clock, observer: Observer::new(), secrets, seed: random_seed() };
     let composition = compose(settings, &around).await.map_err(|error| error.to_string())?;
     let guard = composition.guards.first().ok_or("the configuration has no guard")?;
     for revocation in known.iter().flat_map(|known| &known.revocations) {

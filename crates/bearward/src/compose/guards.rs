@@ -39,7 +39,7 @@ impl Builder<'_> {
         if references.is_empty() {
             return SigningKeys::own(clock).map(Arc::new).map(Some).map_err(failed);
         }
-        let read = |reference: &SecretRef| self.around.secrets.read(reference);
+        let read = |reference: &SecretRef| self.around.secrets.known(reference);
         let secrets: Vec<_> = references
             .iter()
             .map(read)

@@ -6,6 +6,7 @@ use bearward_guard::{KeySource, OpaqueTokens};
 use bearward_issuer::SharedCredential;
 use bearward_observe::{Condition, Observer, Probe};
 use bearward_supply::{Handle, Revoker};
+use bearward_token::Issuer;
 
 /// Readiness of an issuer's keys.
 pub(super) struct IssuerProbe(pub(super) Arc<KeySource>);
@@ -33,9 +34,9 @@ impl Probe for OpaqueProbe {
     }
 
     fn condition(&self) -> Condition {
-        match self.credential.current() {
-            Ok(_) => self.tokens.condition(),
-            Err(error) => Condition::Degraded { reason: error.to_string() },
+        match self.credential.trouble() {
+            None => self.tokens.condition(),
+            Some(error) => Condition::Degraded { reason: error.to_string() },
         }
     }
 }
@@ -43,6 +44,8 @@ impl Probe for OpaqueProbe {
 /// Readiness of a provider's token; keeps the gauge of its remaining life current along the way.
 pub(super) struct ProviderProbe {
     pub(super) handle: Handle,
+    /// Who issues it, if somebody is asked for it.
+    pub(super) issuer: Option<Issuer>,
     /// Tells the authorization server of logouts.
     pub(super) revoker: Option<Arc<Revoker>>,
     pub(super) observer: Observer,
@@ -56,6 +59,9 @@ impl Probe for ProviderProbe {
     fn condition(&self) -> Condition {
         let left = self.handle.expires_in().unwrap_or_default();
         self.observer.metrics().set_expires_in(self.handle.name(), left);
+        if let Some(issuer) = &self.issuer {
+            self.observer.metrics().set_breaker_open(issuer.as_str(), self.handle.is_left_alone());
+        }
         let condition = Probe::condition(&self.handle);
         let waiting = self.revoker.as_ref().map_or(0, |revoker| revoker.waiting());
         match condition {

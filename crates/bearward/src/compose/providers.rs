@@ -31,6 +31,7 @@ impl Builder<'_> {
             target,
             tokens: self.source(provider)?,
             wanted,
+            handed_out_for: provider.hands_out.then(|| provider.audience()).flatten(),
             tenant: tenant.transpose()?,
         }))
     }
@@ -44,7 +45,13 @@ impl Builder<'_> {
                 let request = Arc::new(self.request(request));
                 let store = self.stores.route(&provider.storage, Purpose::RefreshToken)?;
                 let revoker = self.revoker(&request, &provider.storage);
-                let grant = RefreshTokenGrant::new(request, self.secret(given), store, Some(revoker.clone()));
+                let grant = RefreshTokenGrant::new(
+                    &provider.name,
+                    request,
+                    self.secret(given),
+                    store,
+                    Some(revoker.clone()),
+                );
                 let key = grant.key();
                 self.shared(provider, &key, Arc::new(grant), Some(revoker)).map(Source::Shared)
             }
@@ -117,7 +124,8 @@ impl Builder<'_> {
             handle.prefetch();
         }
         let observer = self.around.observer.clone();
-        self.health.register(Arc::new(ProviderProbe { handle: handle.clone(), revoker, observer }));
+        let issuer = provider.request().map(|request| request.authority.clone());
+        self.health.register(Arc::new(ProviderProbe { handle: handle.clone(), issuer, revoker, observer }));
         Ok(handle)
     }
 
@@ -156,7 +164,7 @@ impl Builder<'_> {
         tenant: &TenantSettings,
     ) -> Result<TenantHeaders, ComposeError> {
         let what = || format!("tenantHeaders of provider {}", provider.name);
-        let secret = self.around.secrets.read(&tenant.secret);
+        let secret = self.around.secrets.known(&tenant.secret);
         let secret = secret.map_err(|source| ComposeError::Secret { what: what(), source })?;
         let signer = TenantSigner::new(&tenant.prefix, &secret);
         let signer = signer.map_err(|error| ComposeError::Setting(error.to_string()))?;

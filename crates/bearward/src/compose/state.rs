@@ -1,9 +1,11 @@
 //! Opens what must outlive the process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bearward_store::{Kept, Keychain, Memory, SealedFiles, SealingKeys, Stores};
-use bearward_token::SealingKey;
+use bearward_token::{Clock, SealingKey};
+use tokio::task::AbortHandle;
 
 use super::{ComposeError, Surroundings};
 use crate::config::Settings;
@@ -11,18 +13,50 @@ use crate::config::Settings;
 /// Records in memory at once: callers' sessions and queued revocations, of a few hundred bytes each.
 const IN_MEMORY: usize = 100_000;
 
+/// A process that runs for months must not gather what nobody needs any more.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Goes through the sealed files once a day, until it is dropped.
+pub struct Sweeping(AbortHandle);
+
+impl Sweeping {
+    fn start(files: SealedFiles, clock: Arc<dyn Clock>) -> Self {
+        let sweep = async move {
+            loop {
+                clock.sleep(DAY).await;
+                if let Err(error) = files.sweep().await {
+                    tracing::warn!(%error, "the state was not swept");
+                }
+            }
+        };
+        Self(tokio::spawn(sweep).abort_handle())
+    }
+}
+
+impl Drop for Sweeping {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// The stores that the settings name.
-pub(super) async fn open(settings: &Settings, around: &Surroundings) -> Result<Stores, ComposeError> {
+pub(super) async fn open(
+    settings: &Settings,
+    around: &Surroundings,
+) -> Result<(Stores, Option<Sweeping>), ComposeError> {
+    let mut sweeping = None;
     let clock = &around.clock;
     let mut stores = Stores::new(Memory::new(IN_MEMORY, clock.clone()));
     if let Some(state) = &settings.state {
         let failed = |source| ComposeError::Secret { what: "state.key".into(), source };
         let mut keys = Vec::new();
         for key in &state.keys {
-            keys.push(SealingKey::new(around.secrets.read(key).map_err(failed)?.expose()));
+            keys.push(SealingKey::new(around.secrets.known(key).map_err(failed)?.expose()));
         }
         let keys = SealingKeys::parse(&keys).map_err(|error| ComposeError::Setting(error.to_string()))?;
-        stores = stores.with_encrypted(SealedFiles::open(&state.path, keys, clock.clone()).await?);
+        let files = SealedFiles::open(&state.path, keys, clock.clone()).await?;
+        sweeping = Some(Sweeping::start(files.clone(), clock.clone()));
+        stores = stores.with_encrypted(files);
     }
     let uses_keychain = settings.providers.iter().any(|provider| {
         let storage = provider.storage;
@@ -31,5 +65,5 @@ pub(super) async fn open(settings: &Settings, around: &Surroundings) -> Result<S
     if uses_keychain {
         stores = stores.with_keychain(Keychain::system(Arc::clone(clock)));
     }
-    Ok(stores)
+    Ok((stores, sweeping))
 }

@@ -2,7 +2,7 @@
 //!
 //! Byte for byte, so that places still fit. References (`{env: NAME}`) stay readable.
 
-use super::tree::{Kind, Node, Place};
+use super::tree::{Key, Kind, Node, Place};
 
 /// What the name of a key ends with, holds, or is like when a secret stands behind it: misspelt names, too.
 const ENDINGS: [&str; 2] = ["token", "key"];
@@ -12,15 +12,19 @@ const WHOLE: [&str; 4] = ["secret", "clientsecret", "password", "identitykeys"];
 /// How like (Jaro-Winkler) a name must be. Hiding one too many only makes an error less clear.
 const ALIKE: f64 = 0.9;
 
-/// Members that say where a secret is, not what it is.
+/// Members that say where a secret is, not what it is, and those that go with them.
 const REFERENCES: [&str; 4] = ["env", "file", "vault", "aws"];
+const DETAILS: [&str; 3] = ["mount", "field", "stage"];
+
+/// The section that says where stores of secrets are: what is secret in it is named so itself.
+const SECTION: &str = "secrets";
 
 /// The text as an error may show it. `tree` is what was read from it, or `None` for what cannot be read:
 /// then every line that looks like a secret's goes, and what may belong to it.
 pub(crate) fn without_secrets(source: &str, tree: Option<&Node>) -> String {
     let mut bytes = source.as_bytes().to_vec();
     match tree {
-        Some(tree) => blot_tree(tree, source, &mut bytes),
+        Some(tree) => blot_root(tree, source, &mut bytes),
         None => blot_lines(source, &mut bytes),
     }
     blot_urls(source, &mut bytes);
@@ -28,19 +32,34 @@ pub(crate) fn without_secrets(source: &str, tree: Option<&Node>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|bytes| "*".repeat(bytes.as_bytes().len()))
 }
 
+fn blot_root(root: &Node, source: &str, bytes: &mut [u8]) {
+    let Kind::Map(members) = &root.kind else { return blot_tree(root, source, bytes) };
+    let is_section = |key: &Key, value: &Node| key.name == SECTION && matches!(value.kind, Kind::Map(_));
+    for (key, value) in members {
+        match is_section(key, value) {
+            true => blot_tree(value, source, bytes),
+            false => blot_member_or_below(key, value, source, bytes),
+        }
+    }
+}
+
 fn blot_tree(node: &Node, source: &str, bytes: &mut [u8]) {
     match &node.kind {
         Kind::List(items) => items.iter().for_each(|item| blot_tree(item, source, bytes)),
         Kind::Map(members) => {
             for (key, value) in members {
-                if !sounds_secret(&key.name) {
-                    blot_tree(value, source, bytes);
-                } else if !is_reference(value) {
-                    blot_member(&key.at, value, source, bytes);
-                }
+                blot_member_or_below(key, value, source, bytes);
             }
         }
         _ => {}
+    }
+}
+
+fn blot_member_or_below(key: &Key, value: &Node, source: &str, bytes: &mut [u8]) {
+    if !sounds_secret(&key.name) {
+        blot_tree(value, source, bytes);
+    } else if !is_reference(value) {
+        blot_member(&key.at, value, source, bytes);
     }
 }
 
@@ -77,7 +96,10 @@ fn end_of(node: &Node) -> usize {
 
 fn is_reference(node: &Node) -> bool {
     let Kind::Map(members) = &node.kind else { return false };
-    !members.is_empty() && members.iter().all(|(key, _)| REFERENCES.contains(&key.name.as_str()))
+    let is_known = |name: &str| REFERENCES.contains(&name) || DETAILS.contains(&name);
+    let is_scalar = |node: &Node| matches!(node.kind, Kind::Scalar(_) | Kind::Nothing);
+    members.iter().any(|(key, _)| REFERENCES.contains(&key.name.as_str()))
+        && members.iter().all(|(key, value)| is_known(&key.name) && is_scalar(value))
 }
 
 /// What stands before the `@` and behind the `?` of a URL, wherever it is.

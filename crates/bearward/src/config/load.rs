@@ -9,7 +9,7 @@ use super::reader::{Problems, Section};
 use super::settings::Settings;
 use super::tree::{Node, Place, place_in, scalars};
 use super::{
-    audit, from_environment, guards, overrides, providers, revocation, server, state, together, tree,
+    audit, from_environment, guards, overrides, providers, revocation, server, state, stores, together, tree,
 };
 
 /// The process's environment, taken once at start.
@@ -196,8 +196,12 @@ fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings
         );
     }
     let state = state::read(root);
+    let stores = stores::read(root);
+    if !root.section("secrets").is_some_and(|secrets| secrets.has("vault")) {
+        problems.vault_is_missing();
+    }
     root.finish();
-    Settings { server, guards, providers, revocation, audit, state }
+    Settings { server, guards, providers, revocation, audit, state, stores }
 }
 
 /// Names that are promised and that this version does not read: whoever sets them must know.

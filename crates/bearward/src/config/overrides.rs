@@ -16,7 +16,7 @@ const PREFIX: &str = "BEARWARD_";
 const OTHERS: [&str; 2] = ["BEARWARD_STATE_KEY", "BEARWARD_LOG"];
 
 /// Sections of a configuration: a name that begins with one was meant to lead there.
-const SECTIONS: [&str; 3] = ["SERVER", "MCP", "GUARDS"];
+const SECTIONS: [&str; 4] = ["SERVER", "MCP", "GUARDS", "SECRETS"];
 
 /// Applies every override to the tree, in the order of the variables' names.
 pub(crate) fn apply(tree: &mut Node, environment: &[(String, String)], problems: &Problems) {

@@ -12,24 +12,38 @@ use super::tree::{Key, Kind, Node, Place, is_same_name};
 
 /// Collects problems while a configuration is read.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(RefCell<Vec<Problem>>);
+pub(crate) struct Problems {
+    found: RefCell<Vec<Problem>>,
+    /// References to Vault, with what they are called: something elsewhere must say where that is.
+    in_vault: RefCell<Vec<(Place, String)>>,
+}
 
 impl Problems {
     /// True when something was found that is more than a warning.
     pub(crate) fn has_errors(&self) -> bool {
-        self.0.borrow().iter().any(|problem| !problem.is_warning())
+        self.found.borrow().iter().any(|problem| !problem.is_warning())
     }
 
     /// What is read twice is said once.
     pub(crate) fn add(&self, problem: Problem) {
-        let mut problems = self.0.borrow_mut();
+        let mut problems = self.found.borrow_mut();
         if !problems.contains(&problem) {
             problems.push(problem);
         }
     }
 
+    /// Says of each reference to Vault that nothing tells where that is.
+    pub(crate) fn vault_is_missing(&self) {
+        for (at, path) in self.in_vault.take() {
+            let message = format!("`{path}` is in Vault, and nothing says where that is");
+            let help = "add `secrets: {vault: {address: https://vault.example.com:8200, auth: {kubernetes: {role: \
+                        bearward}}}}`";
+            self.add(Problem::error(&at, message, "here", help));
+        }
+    }
+
     pub(crate) fn into_inner(self) -> Vec<Problem> {
-        self.0.into_inner()
+        self.found.into_inner()
     }
 }
 
@@ -116,6 +130,11 @@ impl<'a> Section<'a> {
         self.problems.add(Problem::error(at, message, "here", help));
     }
 
+    /// Remembers that a member is in Vault.
+    pub(crate) fn is_in_vault(&self, at: &Place, name: &str) {
+        self.problems.in_vault.borrow_mut().push((at.clone(), self.path_of(name)));
+    }
+
     /// Adds a warning.
     pub(crate) fn warn(&self, at: &Place, message: impl Into<String>, help: impl Into<String>) {
         self.problems.add(Problem::warning(at, message, "here", help));
@@ -186,6 +205,12 @@ impl<'a> Section<'a> {
             return None;
         }
         Some(text)
+    }
+
+    /// A member as text that holds something when it is there.
+    pub(crate) fn some_text(&self, name: &'static str, example: &str) -> Option<Text<'a>> {
+        self.node(name)?;
+        self.required_text(name, example)
     }
 
     /// Says that a member is missing.

@@ -1,6 +1,7 @@
 //! The `server` section: listeners.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -30,6 +31,7 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
     let settings = ServerSettings {
         listen,
         admin,
+        admin_socket: admin_socket(&section, egress.as_ref()),
         admin_token: section.node("adminToken").and_then(|_| secret(&section, "adminToken")),
         egress,
         workers: count(&section, "workers", "threads", 1024),
@@ -56,6 +58,20 @@ pub(crate) fn read(root: &Section<'_>, problems: &Problems) -> ServerSettings {
 
 fn address(section: &Section<'_>, name: &'static str, port: u16) -> SocketAddr {
     section.parsed(name, ADDRESS).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+fn admin_socket(section: &Section<'_>, egress: Option<&ListenAddress>) -> Option<PathBuf> {
+    let text = section.text("adminSocket")?;
+    let path = PathBuf::from(text.text.strip_prefix("unix:").unwrap_or(text.text));
+    let help = "write an absolute path such as `/run/bearward/admin.sock`";
+    if !path.is_absolute() {
+        section.error(text.at, format!("`{}` is no absolute path", text.text), help);
+    }
+    if egress == Some(&ListenAddress::Unix(path.clone())) {
+        let message = "`server.adminSocket` and `server.egress` are the same socket";
+        section.error(text.at, message, "give each a path of its own");
+    }
+    Some(path)
 }
 
 /// Two listeners cannot have one address; port 0 is another one each time.

@@ -17,7 +17,7 @@ use bearward_guard::keys::Algorithm;
 use bearward_guard::metadata::Description;
 use bearward_guard::{ClaimPath, Expectations, LimitSettings, Mode, Policy};
 use bearward_observe::audit::{Destination, Field};
-use bearward_secrets::SecretRef;
+use bearward_secrets::{SecretRef, StoreSettings, VaultAuth};
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
 use http::HeaderName;
 use ipnet::IpNet;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub audit: Option<AuditSettings>,
     /// Where what must outlive the process is kept; absent: in memory alone, and it does not.
     pub state: Option<StateSettings>,
+    /// Stores of secrets on the network.
+    pub stores: StoreSettings,
 }
 
 /// Sealed files.
@@ -95,7 +97,12 @@ impl Settings {
         let admin = self.server.admin_token.iter().map(|token| ("the admin API".to_owned(), token));
         let state = self.state.iter().flat_map(|state| &state.keys);
         let state = state.map(|key| ("the state's sealing key".to_owned(), key));
-        providers.chain(issuers).chain(keys).chain(audit).chain(admin).chain(state).collect()
+        // A service account's token is where Kubernetes puts it, and with the rights that Kubernetes gives it.
+        let vault = self.stores.vault.iter().map(|vault| &vault.auth);
+        let vault = vault.filter(|auth| !matches!(auth, VaultAuth::Kubernetes { .. }));
+        let vault = vault.map(|auth| ("the login to Vault".to_owned(), auth.secret()));
+        let servers = keys.chain(audit).chain(admin).chain(state).chain(vault);
+        providers.chain(issuers).chain(servers).collect()
     }
 
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
@@ -111,12 +118,17 @@ impl Settings {
         if let Some(state) = &mut state {
             state.path = folder.join(&state.path);
         }
+        let vault = self.stores.vault.as_mut();
+        let vault = vault.map(|vault| (vault.ca_certificate.as_mut(), vault.auth.secret_mut())).unzip();
+        if let Some(path) = vault.0.flatten() {
+            *path = folder.join(&path);
+        }
         let hidden =
             self.audit.as_mut().and_then(|audit| audit.hidden.as_mut()).map(|hidden| &mut hidden.key);
         let server = self.server.identity_keys.iter_mut().chain(&mut self.server.admin_token);
         let state = state.into_iter().flat_map(|state| &mut state.keys);
         let providers = self.providers.iter_mut().flat_map(ProviderSettings::secrets_mut);
-        for secret in server.chain(hidden).chain(state).chain(providers) {
+        for secret in server.chain(hidden).chain(state).chain(providers).chain(vault.1) {
             if let SecretRef::File(path) = secret {
                 *path = folder.join(&path);
             }
@@ -144,6 +156,8 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// Metrics and health.
     pub admin: SocketAddr,
+    /// A unix socket for operators of this machine; absent: none.
+    pub admin_socket: Option<PathBuf>,
     /// Who may use the admin API; absent: this machine alone.
     pub admin_token: Option<SecretRef>,
     /// The sidecar; absent: off.

@@ -7,7 +7,7 @@ use bearward_gateway::provider::TenantFrom;
 use bearward_store::Kept;
 
 use super::reader::Section;
-use super::settings::{GrantSettings, GuardSettings, ProviderSettings, Settings};
+use super::settings::{GrantSettings, GuardSettings, ListenAddress, ProviderSettings, Settings};
 use super::tree::Place;
 
 /// Looks at everything once it has been read without an error.
@@ -17,6 +17,7 @@ pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
         identity_is_not_the_tenant(section, guard, &settings.providers);
         addresses_are_told_apart(section, guard, settings);
     }
+    logins_are_told_apart(root, &settings.providers);
     let sections = root.section("mcp").map(|mcp| mcp.sections("providers")).unwrap_or_default();
     for (section, provider) in sections.iter().zip(&settings.providers) {
         let is_behind_a_guard =
@@ -27,6 +28,22 @@ pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
         is_kept_somewhere(section, provider, settings);
         is_handed_out_for_something(section, provider, settings);
         goes_where_it_was_issued_for(section, provider, &settings.guards);
+    }
+}
+
+/// A refresh token that two spend ends the login of both.
+fn logins_are_told_apart(root: &Section<'_>, providers: &[ProviderSettings]) {
+    let given = |provider: &ProviderSettings| match &provider.grant {
+        GrantSettings::RefreshToken { given, .. } => Some(given.clone()),
+        _ => None,
+    };
+    let sections = root.section("mcp").map(|mcp| mcp.sections("providers")).unwrap_or_default();
+    for (at, (section, provider)) in sections.iter().zip(providers).enumerate() {
+        let Some(token) = given(provider) else { continue };
+        if providers.iter().take(at).any(|earlier| given(earlier).as_ref() == Some(&token)) {
+            let message = "two providers begin with the same refresh token, and each would spend it";
+            section.error(auth_at(section), message, "give each a login of its own");
+        }
     }
 }
 
@@ -80,10 +97,15 @@ fn is_handed_out_for_something(section: &Section<'_>, provider: &ProviderSetting
     if !provider.hands_out {
         return;
     }
-    let is_for = provider.request().is_some_and(|ask| ask.audience.is_some() || ask.resource.is_some());
-    if !is_for || !provider.grant.has_shared() {
+    if provider.audience().is_none() || !provider.grant.has_shared() {
         let message = "`handOut` is for a token that all share, and that is for one `audience` or `resource`";
         section.error(auth_at(section), message, "name its `audience` or `resource`, or remove `handOut`");
+    }
+    if let Some(ListenAddress::Tcp(address)) = &settings.server.egress
+        && !address.ip().is_loopback()
+    {
+        let message = "`handOut` would give the token to every machine that can reach the sidecar";
+        section.error(auth_at(section), message, "let `server.egress` be a unix socket or on loopback");
     }
     if settings.server.egress.is_none() {
         let message = "`handOut` needs the sidecar, whose `GET /token/…` hands the token out";

@@ -1,4 +1,4 @@
-//! Values with a notation of their own: durations, sizes, addresses, secret references.
+//! Values with a notation of their own: durations, sizes, addresses, clients.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,12 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bearward_issuer::ClientAuth;
-use bearward_secrets::SecretRef;
 use bearward_token::Resource;
 
 use super::reader::{Section, Text};
+pub(crate) use super::secret::{secret, secrets};
 use super::settings::{ClientSettings, ListenAddress};
-use super::tree::{Kind, Node};
 
 /// What a duration looks like, for errors.
 pub(crate) const DURATION: &str = "write a duration such as `30s`";
@@ -26,6 +25,14 @@ pub(crate) struct Span(pub(crate) Duration);
 /// `512KiB`, `4MiB`, or plain bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) usize);
+
+/// A duration as the configuration writes it, for the command line.
+///
+/// # Errors
+/// What it is not.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<Span>().map(|span| span.0)
+}
 
 impl FromStr for Span {
     type Err = String;
@@ -73,63 +80,6 @@ impl FromStr for ListenAddress {
         }
         text.parse::<SocketAddr>().map(Self::Tcp).map_err(|_| format!("`{text}` is not an address"))
     }
-}
-
-/// A member that must be a reference to a secret.
-pub(crate) fn secret(section: &Section<'_>, name: &'static str) -> Option<SecretRef> {
-    let Some(node) = section.node(name) else {
-        section.missing(name, "{env: NAME}");
-        return None;
-    };
-    secret_at(section, name, node)
-}
-
-/// A member that is a list of references to secrets; absent is empty.
-pub(crate) fn secrets(section: &Section<'_>, name: &'static str) -> Vec<SecretRef> {
-    let Some(node) = section.node(name) else { return Vec::new() };
-    match &node.kind {
-        Kind::List(items) => {
-            let read = |(at, item)| secret_at(section, &format!("{name}[{at}]"), item);
-            items.iter().enumerate().filter_map(read).collect()
-        }
-        _ => secret_at(section, name, node).into_iter().collect(),
-    }
-}
-
-fn secret_at(section: &Section<'_>, name: &str, node: &Node) -> Option<SecretRef> {
-    const HELP: &str = "write `{env: NAME}` or `{file: /path}`, and put the secret there";
-    if matches!(node.kind, Kind::Scalar(_) | Kind::List(_)) {
-        // The value is not repeated: it may be the secret itself.
-        let message = format!("`{}` must be a reference, not the secret itself", section.path_of(name));
-        section.error(&node.at, message, HELP);
-        return None;
-    }
-    let reference = section.below(name, node);
-    if !reference.has_only(&["env", "file", "vault", "aws"]) {
-        // Nor are its members named: one may be the secret.
-        let message = format!("`{}` must be a reference", section.path_of(name));
-        section.error(&node.at, message, HELP);
-        return None;
-    }
-    for later in ["vault", "aws"] {
-        reference.not_yet(later, "secrets come from `env` and `file`");
-    }
-    let found = match (reference.text("env"), reference.text("file")) {
-        (Some(place), None) | (None, Some(place)) if place.text.trim().is_empty() => {
-            section.error(place.at, format!("`{}` names nothing", section.path_of(name)), HELP);
-            None
-        }
-        (Some(env), None) => Some(SecretRef::Env(env.text.into())),
-        (None, Some(file)) => Some(SecretRef::File(file.text.into())),
-        _ if reference.has("vault") || reference.has("aws") => None, // said already
-        _ => {
-            let message = format!("`{}` must name exactly one place", section.path_of(name));
-            section.error(&node.at, message, HELP);
-            None
-        }
-    };
-    reference.finish();
-    found
 }
 
 /// Who a client is and how it proves itself: `clientId` with `clientSecret`, or with `clientKey`, whose owner signs.

@@ -54,6 +54,7 @@ impl World {
         let issuer = authorization_server.issuer();
         let notes = NotesApi::builder(&issuer, NOTES_AUDIENCE).tenant_secret(&tenant_secret).start().await?;
         let sockets = Sockets {
+            admin_socket: None,
             listen: free().await?,
             admin: free().await?,
             egress: Some(bearward_gateway::listener::Listener::Tcp(free().await?)),

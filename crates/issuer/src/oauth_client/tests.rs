@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use super::*;
+use crate::client_auth::{CredentialSource, Reading};
 use crate::fetch::{Fetching, JsonRequest};
 
 /// Lets in those that come with a secret that it knows.
@@ -39,12 +40,26 @@ impl Fetch for Server {
 
 /// A secret that somebody changes, or makes unreadable.
 #[derive(Debug, Default)]
-struct Changing(Mutex<Option<&'static str>>);
+struct Changing {
+    known: Mutex<Option<&'static str>>,
+    /// What takes its place when it is doubted.
+    in_store: Mutex<Option<&'static str>>,
+}
 
-impl crate::client_auth::CredentialSource for Changing {
-    fn current(&self) -> Result<Credential, CredentialError> {
-        let secret = self.0.lock().unwrap().ok_or(CredentialError("gone".into()))?;
-        Ok(Credential { secret: ClientSecret::new(secret) })
+impl CredentialSource for Changing {
+    fn current(&self) -> Reading<'_> {
+        let secret = self.known.lock().unwrap().ok_or(CredentialError("gone".into()));
+        Box::pin(async { Ok(Credential { secret: ClientSecret::new(secret?) }) })
+    }
+
+    fn version(&self) -> Option<Fingerprint> {
+        self.known.lock().unwrap().map(Fingerprint::of)
+    }
+
+    fn doubt(&self) {
+        if let Some(newer) = self.in_store.lock().unwrap().take() {
+            *self.known.lock().unwrap() = Some(newer);
+        }
     }
 }
 
@@ -63,7 +78,11 @@ impl Scene {
     }
 
     fn secret_is(&self, secret: Option<&'static str>) {
-        *self.secret.0.lock().unwrap() = secret;
+        *self.secret.known.lock().unwrap() = secret;
+    }
+
+    fn store_has(&self, secret: &'static str) {
+        *self.secret.in_store.lock().unwrap() = Some(secret);
     }
 
     fn server_knows(&self, secrets: &[&'static str]) {
@@ -148,4 +167,30 @@ async fn a_secret_that_cannot_be_read_for_a_moment_does_not_stop_what_works() {
     assert_eq!(scene.ask().await, shown(200, &["one"]));
     scene.secret_is(None);
     assert_eq!(scene.ask().await, shown(200, &["one"]));
+}
+
+// HARD 7
+#[tokio::test]
+async fn what_is_refused_is_looked_up_again_so_that_a_server_may_know_a_new_secret_first() {
+    let scene = Scene::new();
+    scene.secret_is(Some("old"));
+    scene.server_knows(&["old"]);
+    assert_eq!(scene.ask().await, shown(200, &["old"]));
+    scene.store_has("new");
+    scene.server_knows(&["new"]);
+    assert_eq!(scene.ask().await, shown(200, &["old", "new"]));
+    assert_eq!(scene.ask().await, shown(200, &["new"]));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_is_shown_each_version_once() {
+    let scene = Scene::new();
+    scene.secret_is(Some("first"));
+    scene.server_knows(&["first"]);
+    assert_eq!(scene.ask().await, shown(200, &["first"]));
+    scene.secret_is(Some("second"));
+    scene.store_has("third");
+    scene.server_knows(&[]);
+    assert_eq!(scene.ask().await, shown(400, &["second", "third", "first"]));
+    assert_eq!(scene.ask().await, shown(400, &["third", "first"]));
 }

@@ -12,6 +12,7 @@ fn key(client: &str, audience: Option<&str>, resource: Option<&str>, scopes: &st
         token_endpoint: None,
         grant: "client_credentials",
         subject_token: None,
+        actor: None,
         scopes: scopes.parse().unwrap(),
         audience: audience.map(Into::into),
         resource: resource.map(Into::into),
@@ -45,7 +46,9 @@ fn a_token_that_is_had_in_another_way_is_another_token() {
         (extra(&[("a", "b")]), extra(&[("a", "c")]), extra(&[("a", "b"), ("", "")]));
     let scoped = KeyParts { scopes: "a b".parse().unwrap(), ..plain.clone() };
     assert_ne!(one.digest(), scoped.digest());
-    for other in [posted, elsewhere, other_secret, one, other_value, two, scoped] {
+    let delegated = KeyParts { actor: Some(plain.digest()), ..plain.clone() };
+    assert_ne!(delegated.digest(), KeyParts { actor: Some(scoped.digest()), ..plain.clone() }.digest());
+    for other in [delegated, posted, elsewhere, other_secret, one, other_value, two, scoped] {
         assert_ne!(plain.digest(), other.digest(), "{other:?}");
     }
 }

@@ -166,6 +166,7 @@ fn key() -> TokenKey {
         token_endpoint: None,
         grant: "client_credentials",
         subject_token: None,
+        actor: None,
         scopes: Default::default(),
         audience: None,
         resource: None,

@@ -42,6 +42,11 @@ impl Login {
         self.began_with == version
     }
 
+    /// Whether both began with the same token from outside.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.began_with == other.began_with
+    }
+
     /// What it goes on with; `None` once it has ended.
     pub(super) fn token(&self) -> Option<RefreshToken> {
         match &self.state {

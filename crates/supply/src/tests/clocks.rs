@@ -37,13 +37,18 @@ async fn clock_steps_and_suspension_serve_no_dead_token_and_start_no_storm() {
     }
 }
 
+// HARD 9
 #[tokio::test]
-async fn after_a_suspension_a_token_that_is_kept_fresh_is_refreshed_before_anybody_asks() {
+async fn after_a_suspension_a_token_that_has_died_is_replaced_although_nobody_asks() {
     let scene = Scene::new();
     scene.token().await;
-    scene.clock.suspend(LIFE);
-    scene.pass(WATCH).await;
-    assert_eq!(scene.script.asked(), 2);
+    scene.clock.suspend(LIFE * 2);
+    assert!(
+        matches!(scene.handle.condition(), Condition::Down { .. }),
+        "who asks readiness alone wakes nobody"
+    );
+    scene.pass(S * 61).await;
+    assert_eq!((scene.script.asked(), scene.handle.condition()), (2, Condition::Ready));
 }
 
 #[tokio::test]

@@ -104,3 +104,25 @@ async fn a_grant_that_panics_is_a_failure_and_not_the_end_of_refreshing() {
     }
     assert_eq!(handle.ensure_access(&Wanted::default()).await.unwrap().token().expose(), "token");
 }
+
+// HARD 7
+#[tokio::test]
+async fn what_panics_beside_the_request_is_a_failure_too_and_leaves_nobody_waiting() {
+    #[derive(Debug, Default)]
+    struct Faulty(AtomicU64);
+    impl Grant for Faulty {
+        fn request(&self) -> Requesting<'_> {
+            Box::pin(async { Ok(Granted::new(AccessToken::new("token"), LIFE)) })
+        }
+        fn credential_version(&self) -> Option<Fingerprint> {
+            assert_ne!(self.0.fetch_add(1, Ordering::SeqCst), 0, "nobody foresaw this");
+            None
+        }
+    }
+    let scene = Scene::new();
+    let handle = scene.manager.handle("faulty", &key("faulty"), Arc::new(Faulty::default()));
+    let error = handle.ensure_access(&Wanted::default()).await.unwrap_err();
+    assert_eq!(error.failure.outcome(), "fault");
+    scene.pass(REFUSED_PAUSE).await;
+    assert_eq!(handle.ensure_access(&Wanted::default()).await.unwrap().token().expose(), "token");
+}

@@ -85,7 +85,7 @@ async fn an_odd_lifetime_costs_at_most_a_request_a_second_and_ends() {
     for (written, lifetime) in rows() {
         world.server.faults().always(Place::Token, answer(written));
         let asked_before = world.fetch.posts();
-        let mut supply = world.supply();
+        let supply = world.supply();
         let caller = Caller::start(&world, &supply);
         world.pass(MINUTE).await;
         let told = caller.stop();

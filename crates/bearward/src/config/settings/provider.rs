@@ -132,6 +132,12 @@ impl ProviderSettings {
         self.grant.request()
     }
 
+    /// What its tokens are for, as far as that is said.
+    pub fn audience(&self) -> Option<String> {
+        let request = self.request()?;
+        request.audience.clone().or_else(|| request.resource.clone())
+    }
+
     /// Every secret, with what it is for.
     pub(super) fn secrets(&self) -> Vec<(String, &SecretRef)> {
         let name = format!("provider `{}`", self.name);

@@ -1,0 +1,81 @@
+//! Secrets of this machine: environment variables and files, read anew for each use.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use bearward_token::ClientSecret;
+use zeroize::Zeroizing;
+
+use crate::{SecretError, SecretRef};
+
+/// Longest secret, in bytes; what is longer is some other file.
+pub(crate) const MAX_BYTES: u64 = 64 * 1024;
+
+/// The environment as it was taken at start, so that nothing else of the program reads it; and the file system.
+pub(crate) struct Local {
+    environment: HashMap<String, String>,
+}
+
+impl Local {
+    pub(crate) fn new(environment: HashMap<String, String>) -> Self {
+        Self { environment }
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Result<ClientSecret, SecretError> {
+        let text = self.environment.get(name).ok_or_else(|| SecretError::NotSet(name.to_owned()))?;
+        usable(&SecretRef::Env(name.to_owned()), text.clone())
+    }
+
+    pub(crate) fn file(&self, path: &Path) -> Result<ClientSecret, SecretError> {
+        let reference = SecretRef::File(path.to_owned());
+        // Who swaps a symlink removes what it led to: whoever had followed it half way finds the new one.
+        let text = read_file(&reference, path).or_else(|_| read_file(&reference, path))?;
+        usable(&reference, text)
+    }
+}
+
+/// What is empty was meant to be something else.
+pub(crate) fn usable(reference: &SecretRef, text: String) -> Result<ClientSecret, SecretError> {
+    if text.is_empty() {
+        return Err(SecretError::Empty(reference.clone()));
+    }
+    Ok(ClientSecret::new(text))
+}
+
+/// Opened once and read to its end: whoever swaps the path meanwhile changes what the next one reads. Copies that are
+/// made along the way are wiped (HARD 20).
+fn read_file(reference: &SecretRef, path: &Path) -> Result<String, SecretError> {
+    let unreadable = |reason: String| SecretError::Unreadable { path: path.into(), reason };
+    let not_text = || SecretError::NotText(reference.clone());
+    let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        // A pipe or a device could hold up whoever reads it, and has nothing left for the second reader.
+        return Err(unreadable("it is not a regular file".into()));
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(not_text());
+    }
+    // All of the room at once: a buffer that grows leaves copies behind. One byte more shows the end.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_BYTES + 1).unwrap_or(0)));
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(not_text());
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| not_text())?;
+    Ok(text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
+}
+
+#[cfg(unix)]
+pub(crate) fn others_may_read(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    const READ_BY_OTHERS: u32 = 0o004;
+    metadata.permissions().mode() & READ_BY_OTHERS != 0
+}
+
+#[cfg(not(unix))]
+pub(crate) fn others_may_read(_: &fs::Metadata) -> bool {
+    false
+}

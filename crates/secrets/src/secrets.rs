@@ -1,0 +1,141 @@
+//! Reads any secret, wherever it is.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bearward_token::{ClientSecret, Clock, Fingerprint, SystemClock};
+use futures_util::future::join_all;
+
+use crate::aws::{Aws, AwsSettings};
+use crate::kept::Kept;
+use crate::local::Local;
+use crate::vault::{Vault, VaultSettings};
+use crate::{SecretError, SecretRef, Store, VaultRef};
+
+/// So long what a store on the network said counts without a question, unless its settings say otherwise.
+pub(crate) const REFRESH: Duration = Duration::from_secs(30);
+
+/// Reads secrets. Cheap to clone; clones share what they know.
+#[derive(Clone)]
+pub struct Secrets(Arc<Inner>);
+
+/// The stores on the network that references may lead to.
+#[derive(Debug, Clone, Default)]
+pub struct StoreSettings {
+    /// HashiCorp Vault; absent: no reference leads there.
+    pub vault: Option<VaultSettings>,
+    /// AWS Secrets Manager; every setting of it may be left to AWS's own environment.
+    pub aws: AwsSettings,
+}
+
+struct Inner {
+    local: Local,
+    vault: Option<Vault>,
+    aws: Aws,
+    clock: Arc<dyn Clock>,
+    /// What came from stores: as many as the configuration names.
+    kept: Mutex<HashMap<SecretRef, Arc<Kept>>>,
+}
+
+impl Secrets {
+    /// Reads from this environment and from files. The environment is taken once, so that nothing else of the program
+    /// reads it.
+    pub fn new(environment: HashMap<String, String>) -> Self {
+        Self::with_stores(environment, StoreSettings::default(), Arc::new(SystemClock::new()))
+    }
+
+    /// Reads from stores on the network, too. None is asked before the first secret is read from it.
+    pub fn with_stores(
+        environment: HashMap<String, String>,
+        stores: StoreSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let vault = stores.vault.map(|settings| Vault::new(settings, clock.clone()));
+        let (local, aws) = (Local::new(environment), Aws::new(stores.aws));
+        Self(Arc::new(Inner { local, vault, aws, clock, kept: Mutex::default() }))
+    }
+
+    /// The secret behind a reference: as it is now, or for a store on the network as it was at most `refresh` ago, or
+    /// when it was last read. Its fingerprint is its version: a changed secret has another one.
+    ///
+    /// # Errors
+    /// As [`SecretError`] says. A store that does not answer is no error while something is known.
+    pub async fn read(&self, reference: &SecretRef) -> Result<ClientSecret, SecretError> {
+        let local = &self.0.local;
+        match reference {
+            SecretRef::Env(name) => local.variable(name),
+            SecretRef::File(path) => local.file(path),
+            SecretRef::Vault(place) => self.kept(reference).get(|| self.ask_vault(reference, place)).await,
+            SecretRef::Aws(place) => {
+                self.kept(reference).get(|| self.0.aws.read(reference, place, local)).await
+            }
+        }
+    }
+
+    /// The same without waiting; `None` for what is in a store on the network.
+    pub fn read_local(&self, reference: &SecretRef) -> Option<Result<ClientSecret, SecretError>> {
+        match reference {
+            SecretRef::Env(name) => Some(self.0.local.variable(name)),
+            SecretRef::File(path) => Some(self.0.local.file(path)),
+            SecretRef::Vault(_) | SecretRef::Aws(_) => None,
+        }
+    }
+
+    /// What is known without asking a store on the network, which may be older than `refresh`.
+    ///
+    /// # Errors
+    /// Why nothing is known.
+    pub fn known(&self, reference: &SecretRef) -> Result<ClientSecret, SecretError> {
+        if let Some(local) = self.read_local(reference) {
+            return local;
+        }
+        let kept = self.kept(reference);
+        kept.known().ok_or_else(|| kept.trouble().unwrap_or_else(|| SecretError::NotRead(reference.clone())))
+    }
+
+    /// The version of what is known.
+    pub fn version(&self, reference: &SecretRef) -> Option<Fingerprint> {
+        self.known(reference).ok().map(|secret| secret.fingerprint())
+    }
+
+    /// Reads all of these at once, so that they are known; what cannot be read is warned of.
+    pub async fn warm(&self, references: impl IntoIterator<Item = &SecretRef>) {
+        let remote = references.into_iter().filter(|reference| reference.is_remote());
+        join_all(remote.map(|reference| self.read(reference))).await;
+    }
+
+    /// What is known of it was refused: the next reader asks its store again, though not more than once in five
+    /// seconds. What is on this machine is read anew in any case.
+    pub fn doubt(&self, reference: &SecretRef) {
+        if reference.is_remote() {
+            self.kept(reference).doubt();
+        }
+    }
+
+    async fn ask_vault(&self, reference: &SecretRef, place: &VaultRef) -> Result<ClientSecret, SecretError> {
+        let vault = self.0.vault.as_ref().ok_or_else(|| SecretError::NoVault(reference.clone()))?;
+        vault.read(reference, place, &self.0.local).await
+    }
+
+    fn kept(&self, reference: &SecretRef) -> Arc<Kept> {
+        let mut all = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = all.get(reference) {
+            return kept.clone();
+        }
+        let (store, refresh) = match reference {
+            SecretRef::Vault(_) => (Store::Vault, self.0.vault.as_ref().map_or(REFRESH, Vault::refresh)),
+            _ => (Store::Aws, self.0.aws.refresh()),
+        };
+        let kept = Arc::new(Kept::new(reference.clone(), store, refresh, self.0.clock.clone()));
+        all.insert(reference.clone(), kept.clone());
+        kept
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}

@@ -1,0 +1,199 @@
+//! What an operator does with tokens: `bearward token`, `bearward logout`, and the sidecar's `GET /token/…`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Output;
+use std::time::Duration;
+
+use bearward_testbed::AuthorizationServer;
+use bearward_testbed::authorization_server::{Fault, Place};
+use bearward_tests::process::{Running, free_address};
+use bearward_tests::stage::{NOTES, eventually, issuer};
+use bearward_tests::tools::bearward;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// A provider in a configuration, and a folder where it stands.
+struct Scene {
+    issuer: AuthorizationServer,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    egress: SocketAddr,
+    folder: TempDir,
+    binary: PathBuf,
+}
+
+impl Scene {
+    async fn new(test: &str) -> Option<Self> {
+        let binary = bearward(test)?;
+        let address = || free_address().unwrap();
+        let scene = Self {
+            issuer: issuer().start().await.unwrap(),
+            listen: address(),
+            admin: address(),
+            egress: address(),
+            folder: tempfile::tempdir().unwrap(),
+            binary,
+        };
+        scene.configure("handOut: true", "");
+        Some(scene)
+    }
+
+    fn configure(&self, auth: &str, sections: &str) {
+        let config = format!(
+            "server: {{listen: '{}', admin: '{}', egress: '{}', adminSocket: '{}'}}
+mcp:
+  providers:
+    - name: notes-api
+      url: {NOTES}
+      auth: {{grant: client_credentials, authority: '{}', audience: '{NOTES}', clientId: bearward,
+             clientSecret: {{env: CLIENT_SECRET}}, {auth}}}
+{sections}",
+            self.listen,
+            self.admin,
+            self.egress,
+            self.folder.path().join("admin.sock").display(),
+            self.issuer.issuer(),
+        );
+        std::fs::write(self.folder.path().join("bearward.yaml"), config).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(args).env("CLIENT_SECRET", "client-secret-value").current_dir(self.folder.path());
+        command
+    }
+
+    async fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = self.command(args).output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+
+    async fn serve(&self) -> Running {
+        let mut running =
+            Running::start("bearward serve", &mut self.command(&["serve", "-c", "bearward.yaml"])).unwrap();
+        running.until_listening(self.egress).await.unwrap();
+        running
+    }
+
+    fn asked(&self) -> u64 {
+        self.issuer.counts().snapshot().at(Place::Token)
+    }
+}
+
+async fn end(server: &mut Running) {
+    server.terminate().await.unwrap();
+    server.until_ended(Duration::from_secs(15)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_is_printed_alone_as_a_header_or_as_json() {
+    let Some(scene) = Scene::new("a_token_is_printed_alone_as_a_header_or_as_json").await else { return };
+    let (code, out, said) = scene.run(&["token"]).await;
+    assert_eq!((code, said.as_str()), (0, ""));
+    assert_eq!(out.lines().count(), 1);
+    assert_eq!(out.trim().split('.').count(), 3, "a JWT");
+    let (_, header, _) = scene.run(&["token", "--provider", "notes-api", "--header"]).await;
+    assert!(header.starts_with("Authorization: Bearer ey"), "{header}");
+    let (_, json, _) = scene.run(&["token", "--json", "--min-ttl", "5m"]).await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["token_type"], "Bearer");
+    assert!((3000..=3600).contains(&json["expires_in"].as_u64().unwrap()), "{json}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_to_be_had_ends_the_command_with_a_reason_and_a_code() {
+    let name = "a_token_that_is_not_to_be_had_ends_the_command_with_a_reason_and_a_code";
+    let Some(scene) = Scene::new(name).await else { return };
+    let (code, out, said) = scene.run(&["token", "--provider", "other"]).await;
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(said.contains("there are: notes-api"), "{said}");
+    let refuse =
+        Fault::Status { status: 401, body: r#"{"error":"invalid_client"}"#.into(), retry_after: None };
+    scene.issuer.faults().always(Place::Token, refuse);
+    let (code, out, said) = scene.run(&["token"]).await;
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(said.contains("invalid_client") && said.contains("clientSecret"), "{said}");
+    let (code, _, said) = scene.run(&["token", "--min-ttl", "soon"]).await;
+    assert_eq!(code, 2, "{said}");
+}
+
+#[tokio::test]
+async fn a_running_server_is_asked_and_fetches_nothing_twice() {
+    let Some(scene) = Scene::new("a_running_server_is_asked_and_fetches_nothing_twice").await else { return };
+    let mut server = scene.serve().await;
+    eventually("the server has its token", || async { scene.asked() == 1 }).await;
+    let (code, first, said) = scene.run(&["token"]).await;
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(scene.run(&["token"]).await.1, first);
+    assert_eq!(scene.asked(), 1);
+    let server_logs = server.output();
+    assert!(!server_logs.contains(first.trim()), "a token in the log");
+    end(&mut server).await;
+    // A socket that nobody answers at is no server.
+    let (code, other, said) = scene.run(&["token"]).await;
+    assert_eq!(code, 0, "{said}");
+    assert_ne!(other, first);
+}
+
+// HARD 14
+#[tokio::test]
+async fn a_logout_revokes_what_the_server_has_and_succeeds_while_the_issuer_is_down() {
+    let name = "a_logout_revokes_what_the_server_has_and_succeeds_while_the_issuer_is_down";
+    let Some(scene) = Scene::new(name).await else { return };
+    let mut server = scene.serve().await;
+    eventually("the server has its token", || async { scene.asked() == 1 }).await;
+    let (_, first, _) = scene.run(&["token"]).await;
+    let (code, said, _) = scene.run(&["logout"]).await;
+    assert_eq!(code, 0);
+    assert!(said.contains("has revoked the tokens"), "{said}");
+    assert_eq!(scene.issuer.counts().snapshot().at(Place::Revocation), 1);
+    let (_, second, _) = scene.run(&["token"]).await;
+    assert_ne!(second, first, "a new login");
+    let down = Fault::Status { status: 503, body: String::new(), retry_after: None };
+    scene.issuer.faults().always(Place::Revocation, down);
+    let (code, said, _) = scene.run(&["logout", "--json"]).await;
+    assert_eq!((code, said.trim()), (0, r#"{"revoked":"queued"}"#));
+    end(&mut server).await;
+}
+
+#[tokio::test]
+async fn the_sidecar_hands_out_a_token_for_its_audience_where_that_is_configured() {
+    let name = "the_sidecar_hands_out_a_token_for_its_audience_where_that_is_configured";
+    let Some(scene) = Scene::new(name).await else { return };
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = |query: &str| http.get(format!("http://{}/token/notes-api{query}", scene.egress));
+    let mut server = scene.serve().await;
+    let answer = get("").send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["cache-control"]),
+        (200, &"no-store".parse().unwrap())
+    );
+    let document: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!((&document["audience"], &document["token_type"]), (&NOTES.into(), &"Bearer".into()));
+    assert!(document["access_token"].as_str().unwrap().starts_with("ey"));
+    let asks = |audience: &str| get(&format!("?audience={audience}"));
+    assert_eq!(asks(NOTES).send().await.unwrap().status(), 200);
+    assert_eq!(asks("https://other.example").send().await.unwrap().status(), 403);
+    let page = get("").header("origin", "https://evil.example");
+    assert_eq!(page.send().await.unwrap().status(), 403, "a web page");
+    assert_eq!(
+        http.post(format!("http://{}/token/notes-api", scene.egress)).send().await.unwrap().status(),
+        405
+    );
+    end(&mut server).await;
+
+    scene.configure("handOut: false", "");
+    let mut server = scene.serve().await;
+    assert_eq!(get("").send().await.unwrap().status(), 404, "nothing is handed out unasked");
+    end(&mut server).await;
+}
