@@ -13,6 +13,8 @@ pub(crate) fn run() -> Result<(), Stop> {
     step::run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     step::run("clippy", &mut cargo(&clippy))?;
+    let model = ["clippy", "--package", "bearward-supply", "--features", "shuttle", "--tests", "--locked"];
+    step::run("clippy, the model of the flights", cargo(&model).args(["--", "-D", "warnings"]))?;
     let checks = ["check", "bans", "licenses", "sources"];
     step::run("licences and sources", tools::deny::command()?.args(checks).current_dir(root()))
 }

@@ -5,6 +5,7 @@ mod cargo;
 mod lint;
 mod outcome;
 mod root;
+mod simulate;
 mod step;
 mod test;
 mod tools;
@@ -34,8 +35,11 @@ enum Chore {
     Test(test::Test),
     /// Format, clippy with warnings as errors, and the licences, bans and sources of dependencies.
     Lint,
-    /// Overhead of the guard over a direct call.
+    /// What verification, a token from memory and the guard cost.
     Bench,
+    /// The token manager for many hours of moved time, among servers that fail and clocks that jump; `--help` says more.
+    #[command(disable_help_flag = true)]
+    Simulate(simulate::Simulate),
     /// Lint, then test.
     Ci,
 }
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Test(test) => test.run(),
         Chore::Lint => lint::run(),
         Chore::Bench => bench::run(),
+        Chore::Simulate(simulate) => simulate.run(),
         Chore::Ci => lint::run().and_then(|()| test::Test::default().run()),
     };
     match done {

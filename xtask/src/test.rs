@@ -52,6 +52,7 @@ impl Test {
         if self.only.is_empty() {
             let mut doc = cargo(&["test", "--workspace", "--locked", "--doc", "--quiet"]);
             counts += count("examples in the documentation", &mut doc)?;
+            counts += count("every order of the steps of a flight", &mut cargo(&MODEL))?;
             let mut demo = Command::new(&binary);
             counts += pass_or_fail("the tour of the demo", demo.args(["demo", "--check"]))?;
         }
@@ -90,6 +91,19 @@ impl Test {
         count("tests", &mut run)
     }
 }
+
+/// The token manager's flights under shuttle; the library itself is built without it.
+const MODEL: [&str; 9] = [
+    "test",
+    "--locked",
+    "--quiet",
+    "--package",
+    "bearward-supply",
+    "--features",
+    "shuttle",
+    "--lib",
+    "model",
+];
 
 /// A run of a test runner.
 fn count(what: &str, command: &mut Command) -> Result<Counts, Stop> {

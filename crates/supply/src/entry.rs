@@ -7,15 +7,12 @@
 //! ```
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use bearward_observe::{Event, Observer};
 use bearward_token::expiry::Moment;
 use bearward_token::{Clock, Fingerprint};
-use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 
 use crate::error::{Failure, SupplyError};
 use crate::gate::Gate;
@@ -24,6 +21,7 @@ use crate::held::Held;
 use crate::keeper::{MIN_INTERVAL, keep};
 use crate::key::KeyDigest;
 use crate::shelf::Shelf;
+use crate::sync::{AbortHandle, Mutex, MutexGuard, Notify, Slot, spawn, watch};
 
 /// Between two forced refreshes (HARD 15).
 pub(crate) const FORCE_COOLDOWN: Duration = Duration::from_secs(30);
@@ -40,7 +38,7 @@ pub(crate) struct Entry {
     pub(crate) upkeep: Upkeep,
     /// Where the token outlives the process, if it does.
     pub(crate) shelf: Option<Shelf>,
-    pub(crate) current: ArcSwapOption<Held>,
+    pub(crate) current: Slot<Held>,
     /// Rises when a flight has ended, well or badly.
     pub(crate) settled: watch::Sender<u64>,
     /// Rises when what a flight brought has been put where it is kept.
@@ -102,7 +100,11 @@ pub(crate) enum Claim {
     Fetching {
         /// Somebody else had asked for it before.
         is_joined: bool,
+        /// Changes when this one settles. What settled before does not show: a caller would take it for its own flight's end.
+        landing: watch::Receiver<u64>,
     },
+    /// One has brought a token since the caller looked.
+    Landed,
     /// A forced one is not due yet.
     TooSoon,
     /// The last one failed and the next is not due yet.
@@ -151,7 +153,7 @@ impl Entry {
             gate,
             upkeep,
             shelf,
-            current: ArcSwapOption::empty(),
+            current: Slot::empty(),
             settled: watch::channel(0).0,
             tidied: watch::channel(0).0,
             wanted: Notify::new(),
@@ -170,12 +172,13 @@ impl Entry {
         self.current.load_full().filter(|held| !held.usable_until.left_at(now).is_zero())
     }
 
-    /// Asks for a flight, unless the last one failed a moment ago.
-    pub(crate) fn claim(self: &Arc<Self>) -> Claim {
+    /// Asks for a flight, unless the last one failed a moment ago, or brought another token than the caller has `seen`:
+    /// what made the caller ask is over then.
+    pub(crate) fn claim(self: &Arc<Self>, seen: Option<&Arc<Held>>) -> Claim {
         let is_replaced = self.is_refused_credential_replaced();
         let mut state = self.state();
-        if state.is_fetching {
-            return Claim::Fetching { is_joined: true };
+        if let Some(claim) = self.under_way(&state, seen) {
+            return claim;
         }
         if let Some(failed) = state.failed.clone().filter(|_| !is_replaced) {
             let left = failed.until.saturating_sub(self.clock.monotonic());
@@ -187,17 +190,27 @@ impl Entry {
     }
 
     /// Asks for a flight although there is a token, at most one per cooldown.
-    pub(crate) fn claim_by_force(self: &Arc<Self>) -> Claim {
+    pub(crate) fn claim_by_force(self: &Arc<Self>, seen: Option<&Arc<Held>>) -> Claim {
         {
             let mut state = self.state();
-            if state.is_fetching {
-                return Claim::Fetching { is_joined: true };
+            if let Some(claim) = self.under_way(&state, seen) {
+                return claim;
             }
             if !self.may_force(&mut state) {
                 return Claim::TooSoon;
             }
         }
-        self.claim()
+        self.claim(seen)
+    }
+
+    /// What a caller finds that need not begin a flight.
+    fn under_way(&self, state: &State, seen: Option<&Arc<Held>>) -> Option<Claim> {
+        if state.is_fetching {
+            return Some(Claim::Fetching { is_joined: true, landing: self.settled.subscribe() });
+        }
+        let current = self.current.load();
+        let is_newer = |held| seen.is_none_or(|seen| !Arc::ptr_eq(seen, held));
+        current.as_ref().is_some_and(is_newer).then_some(Claim::Landed)
     }
 
     /// Drops the current token if it is `refused`, at most once per cooldown: the refusal may be the destination's own
@@ -250,11 +263,11 @@ impl Entry {
         state.is_fetching = true;
         state.is_logged_out = false;
         if state.keeper.as_ref().is_none_or(AbortHandle::is_finished) {
-            state.keeper = Some(tokio::spawn(keep(self.clone())).abort_handle());
+            state.keeper = Some(spawn(keep(self.clone())).abort_handle());
         } else {
             self.wanted.notify_one();
         }
-        Claim::Fetching { is_joined: false }
+        Claim::Fetching { is_joined: false, landing: self.settled.subscribe() }
     }
 
     /// Why the last flight failed; `None` when it did not.
@@ -326,11 +339,15 @@ impl Entry {
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.is_stopped = true;
-        state.is_fetching = false;
         if let Some(keeper) = state.keeper.take() {
             keeper.abort();
         }
-        drop(state);
+        self.land(&mut state);
+    }
+
+    /// A flight has ended. Told under the lock: who asks afterwards does not take it for the end of the next one.
+    pub(crate) fn land(&self, state: &mut State) {
+        state.is_fetching = false;
         self.settled.send_modify(|n| *n += 1);
     }
 

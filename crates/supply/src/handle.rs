@@ -6,7 +6,6 @@ use std::time::Duration;
 use bearward_observe::audit::rfc3339;
 use bearward_observe::{Condition, Hits, Observer, Probe};
 use bearward_token::expiry::Moment;
-use tokio::sync::watch;
 
 use crate::entry::{Claim, Entry, Upkeep};
 use crate::error::{Failure, SupplyError};
@@ -14,6 +13,7 @@ use crate::grant::Revoked;
 use crate::held::{Held, Supplied};
 use crate::keeper::TOTAL;
 use crate::lifetime::clamp_min_ttl;
+use crate::sync::{spawn, watch};
 
 /// So long before its end readiness tells of a token that a person must replace: longer than a weekend.
 const NOTICE: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -98,7 +98,7 @@ impl Handle {
         let held = entry.usable_at(&now)?;
         if is_due(&held, wanted, &now) {
             // Whether it starts one or one is under way: this caller has its token.
-            let _ = entry.claim();
+            let _ = entry.claim(Some(&held));
         }
         entry.observer.hit(&self.label.hits);
         Some(Supplied { held })
@@ -125,7 +125,7 @@ impl Handle {
             if is_due(held, wanted, &now)
                 || id.expiry.left_at(&now) < clamp_min_ttl(wanted.min_ttl_id, id.lifetime)
             {
-                let _ = entry.claim();
+                let _ = entry.claim(Some(held));
             }
             entry.observer.hit(&self.label.hits);
             return Ok(Supplied { held: held.clone() });
@@ -176,14 +176,15 @@ impl Handle {
     pub async fn log_out(&self) -> Result<Revoked, SupplyError> {
         let entry = self.entry.clone();
         // Once begun it is finished, also when nobody waits any more.
-        let outcome = tokio::spawn(log_out(entry)).await.unwrap_or(Err(Failure::Fault));
+        let outcome = spawn(log_out(entry)).await.unwrap_or(Err(Failure::Fault));
         outcome.map_err(|failure| SupplyError { failure: Arc::new(failure), retry_after: None })
     }
 
     /// Starts getting the token before anybody asks for it.
     pub fn prefetch(&self) {
+        let held = self.entry.current.load_full();
         if self.entry.usable().is_none() {
-            let _ = self.entry.claim();
+            let _ = self.entry.claim(held.as_ref());
         }
     }
 
@@ -248,24 +249,29 @@ async fn wait(
 ) -> Result<Option<Supplied>, SupplyError> {
     let mut patience = entry.clock.sleep(wanted.patience);
     loop {
-        let (mut settled, epoch) = (entry.settled.subscribe(), entry.epoch());
-        // A flight may have ended between the caller's first look and the subscription.
+        let (seen, epoch) = (entry.current.load_full(), entry.epoch());
+        // A flight may have ended since the caller's first look.
         if let Some(held) = entry.usable().filter(|held| will_do(held)) {
             return Ok(Some(Supplied { held }));
         }
-        match if by_force { entry.claim_by_force() } else { entry.claim() } {
-            Claim::Fetching { is_joined: true } => entry.note_joined(),
-            Claim::Fetching { is_joined: false } => {}
+        match if by_force { entry.claim_by_force(seen.as_ref()) } else { entry.claim(seen.as_ref()) } {
+            Claim::Fetching { is_joined, mut landing } => {
+                if is_joined {
+                    entry.note_joined();
+                }
+                tokio::select! {
+                    // What came in the last moment has come.
+                    biased;
+                    _ = landing.changed() => {}
+                    () = &mut patience => {
+                        let failure = Failure::Deadline { waited: wanted.patience };
+                        return Err(SupplyError { failure: Arc::new(failure), retry_after: None });
+                    }
+                }
+            }
+            Claim::Landed => {}
             Claim::TooSoon => return Ok(None),
             Claim::Failing(error) => return Err(error),
-        }
-        tokio::select! {
-            biased;
-            _ = settled.changed() => {}
-            () = &mut patience => {
-                let failure = Failure::Deadline { waited: wanted.patience };
-                return Err(SupplyError { failure: Arc::new(failure), retry_after: None });
-            }
         }
         let came = entry.usable();
         if let Some(held) = came.clone().filter(|held| will_do(held)) {

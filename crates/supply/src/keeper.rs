@@ -87,9 +87,7 @@ impl Entry {
     fn begins(&self) -> Option<u64> {
         let mut state = self.state();
         if self.is_over(&state) {
-            state.is_fetching = false;
-            drop(state);
-            self.settled.send_modify(|n| *n += 1);
+            self.land(&mut state);
             return None;
         }
         Some(state.epoch)
@@ -253,7 +251,6 @@ impl Entry {
     /// Takes a flight's end in and tells who waits; returns how long to rest.
     async fn settle(&self, outcome: Result<Brought, Rest>, epoch: u64) -> Duration {
         let (rest, after) = self.take_in(outcome, epoch);
-        self.settled.send_modify(|n| *n += 1);
         // Nobody waits for what comes now, but for a clean end.
         match (after, &self.shelf) {
             (After::Shelve(held), Some(shelf)) => shelf.save(&held, epoch).await,
@@ -272,9 +269,8 @@ impl Entry {
     fn take_in(&self, outcome: Result<Brought, Rest>, epoch: u64) -> (Duration, After) {
         let now = self.clock.monotonic();
         let mut state = self.state();
-        state.is_fetching = false;
         state.is_tidying = true;
-        match outcome {
+        let taken = match outcome {
             // A logout came between.
             Ok(Brought { held, .. }) if state.epoch != epoch => {
                 (MIN_INTERVAL, After::Discard(Arc::new(held)))
@@ -294,7 +290,9 @@ impl Entry {
                 state.failed = Some(Failed { failure: Arc::new(failure), until: now + pause, credential });
                 (pause, After::Nothing)
             }
-        }
+        };
+        self.land(&mut state);
+        taken
     }
 
     /// Whether the task has nothing left to do. Decided under the lock: who asks afterwards starts another.
@@ -313,13 +311,12 @@ impl Entry {
     async fn rest(&self, pause: Duration) {
         let end = self.clock.monotonic() + pause;
         loop {
-            let left = end.saturating_sub(self.clock.monotonic());
             tokio::select! {
-                () = self.nap(left) => {}
+                () = self.nap(self.left_of_rest(end)) => {}
                 // A notice may be left over from a flight that has ended since.
                 () = self.wanted.notified() => {}
             }
-            let is_over = self.clock.monotonic() >= end || self.is_due_by_any_clock();
+            let is_over = self.left_of_rest(end).is_zero();
             let mut state = self.state();
             // After a logout nothing is fetched before somebody asks.
             let is_due = is_over && !state.is_logged_out;
@@ -338,10 +335,18 @@ impl Entry {
         }
     }
 
-    /// The clock that rests are counted on stands still while the machine is suspended (HARD 9).
-    fn is_due_by_any_clock(&self) -> bool {
-        let is_failing = self.state().failed.is_some();
-        !is_failing && self.current.load().as_ref().is_some_and(|held| held.refresh_at.is_past(&*self.clock))
+    /// After a failure a rest is a pause. Else it lasts until the refresh is due, by clocks that may have been set since it
+    /// began, or stood still while the machine was suspended (HARD 9).
+    fn left_of_rest(&self, end: Duration) -> Duration {
+        let (is_failing, not_before) = {
+            let state = self.state();
+            (state.failed.is_some(), state.not_before)
+        };
+        let now = self.clock.monotonic();
+        match self.current.load_full().filter(|_| !is_failing) {
+            Some(held) => held.refresh_at.left(&*self.clock).max(not_before.saturating_sub(now)),
+            None => end.saturating_sub(now),
+        }
     }
 }
 

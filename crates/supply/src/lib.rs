@@ -26,6 +26,7 @@ pub mod revoke;
 mod shelf;
 pub mod source;
 pub mod static_token;
+mod sync;
 pub mod tenant_headers;
 pub mod token_exchange;
 pub mod token_request;
@@ -47,5 +48,8 @@ pub use tenant_headers::TenantSigner;
 pub use token_exchange::{Exchange, TokenExchange};
 pub use token_request::TokenRequest;
 
+#[cfg(test)]
+#[cfg(feature = "shuttle")]
+mod model;
 #[cfg(test)]
 mod tests;

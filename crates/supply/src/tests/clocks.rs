@@ -50,3 +50,24 @@ async fn after_a_suspension_a_token_that_has_died_is_replaced_although_nobody_as
     scene.pass(S * 61).await;
     assert_eq!((scene.script.asked(), scene.handle.condition()), (2, Condition::Ready));
 }
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_for_a_while_brings_no_refresh_forward() {
+    let scene = Arc::new(Scene::new());
+    let hold = Arc::new(Notify::new());
+    *scene.script.hold.lock().unwrap() = Some(hold.clone());
+    let caller = tokio::spawn({
+        let scene = scene.clone();
+        async move { scene.token().await }
+    });
+    settle().await;
+    // Set forward while the token is fetched, and right again.
+    scene.clock.step_wall(1_800_000);
+    hold.notify_one();
+    caller.await.unwrap();
+    *scene.script.hold.lock().unwrap() = None;
+    scene.pass(S * 10).await;
+    scene.clock.step_wall(-1_800_000);
+    scene.pass(Duration::from_secs(2400)).await;
+    assert_eq!(scene.script.asked(), 1);
+}
