@@ -41,6 +41,7 @@ pub(crate) struct Entry {
     pub(crate) current: Slot<Held>,
     /// Rises when a flight has ended, well or badly.
     pub(crate) settled: watch::Sender<u64>,
+    is_forgotten: AtomicBool,
     /// Rises when what a flight brought has been put where it is kept.
     pub(crate) tidied: watch::Sender<u64>,
     /// Wakes the keeper.
@@ -156,6 +157,7 @@ impl Entry {
             current: Slot::empty(),
             settled: watch::channel(0).0,
             tidied: watch::channel(0).0,
+            is_forgotten: AtomicBool::new(false),
             wanted: Notify::new(),
             is_ending,
             state: Mutex::new(state),
@@ -333,6 +335,15 @@ impl Entry {
                 return;
             }
         }
+    }
+
+    /// The manager does not know it any more: it serves who still holds it, and is not kept fresh.
+    pub(crate) fn forgotten(&self) {
+        self.is_forgotten.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.is_forgotten.load(Ordering::Acquire)
     }
 
     /// Ends the task at once. Callers that wait are told; nothing is fetched any more.

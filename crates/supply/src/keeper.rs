@@ -75,10 +75,6 @@ pub(crate) async fn keep(entry: Arc<Entry>) {
             return;
         }
         entry.rest(rest).await;
-        // Forgotten by the manager, and nobody else holds it: there is nobody left to fetch for.
-        if entry.upkeep == Upkeep::OnUse && Arc::strong_count(&entry) == 1 {
-            return;
-        }
     }
 }
 
@@ -298,8 +294,9 @@ impl Entry {
     /// Whether the task has nothing left to do. Decided under the lock: who asks afterwards starts another.
     fn is_done(&self) -> bool {
         let mut state = self.state();
-        let watches_over =
-            self.upkeep == Upkeep::Always || (state.failed.is_some() && self.usable().is_some());
+        // Of one that the manager has forgotten nobody knows whether somebody still wants it: who does asks again.
+        let is_in_use = || !self.is_forgotten() && state.failed.is_some() && self.usable().is_some();
+        let watches_over = self.upkeep == Upkeep::Always || is_in_use();
         let is_done = self.is_over(&state) || !(state.is_fetching || watches_over);
         if is_done {
             state.keeper = None;

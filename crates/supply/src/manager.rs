@@ -59,6 +59,7 @@ impl TokenManager {
             .max_capacity(MAX_ON_USE)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(IDLE)
+            .eviction_listener(|_, entry: Arc<Entry>, _| entry.forgotten())
             .build();
         Self {
             clock,
