@@ -13,6 +13,9 @@ use crate::{SecretError, SecretRef};
 /// Longest secret, in bytes; what is longer is some other file.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024;
 
+/// So many swaps in a row may hit one reader; what cannot be read after that is not there.
+const SWAPS: u32 = 20;
+
 /// The environment as it was taken at start, so that nothing else of the program reads it; and the file system.
 pub(crate) struct Local {
     environment: HashMap<String, String>,
@@ -31,8 +34,14 @@ impl Local {
     pub(crate) fn file(&self, path: &Path) -> Result<ClientSecret, SecretError> {
         let reference = SecretRef::File(path.to_owned());
         // Who swaps a symlink removes what it led to: whoever had followed it half way finds the new one.
-        let text = read_file(&reference, path).or_else(|_| read_file(&reference, path))?;
-        usable(&reference, text)
+        let mut read = read_file(&reference, path);
+        for _ in 0..SWAPS {
+            if !matches!(read, Err(SecretError::Unreadable { .. })) {
+                break;
+            }
+            read = read_file(&reference, path);
+        }
+        usable(&reference, read?)
     }
 }
 
