@@ -158,6 +158,10 @@ fn what_a_grant_cannot_use_or_lacks_is_refused_with_a_way_out() {
             "`state.path`",
         ),
         (format!("grant: client_credentials, {ASKS}, {secret}, handOut: true"), "`audience` or `resource`"),
+        (
+            format!("grant: client_credentials, {ASKS}, {secret}, storage: {{id: keychain}}"),
+            "ID tokens are kept in memory",
+        ),
     ];
     for (auth, message) in cases {
         let error = with_grant(&auth, "").expect_err(&auth);

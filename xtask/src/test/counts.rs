@@ -16,9 +16,9 @@ impl Counts {
     pub(super) fn read(output: &str) -> Self {
         let mut counts = Self::default();
         for line in output.lines().map(without_colour) {
-            let line = line.trim_start();
-            if line.starts_with("Summary [") || line.starts_with("test result: ") {
-                counts += Self::of_line(line);
+            // What a failed test printed is shown again, indented: it has been counted.
+            if line.trim_start().starts_with("Summary [") || line.starts_with("test result: ") {
+                counts += Self::of_line(line.trim_start());
             }
         }
         counts

@@ -3,7 +3,7 @@ use super::judge;
 
 #[test]
 fn the_summary_of_nextest_is_read() {
-    let output = "  PASS [ 0.1s] a\n     Summary [   1.2s] 6 tests run: 4 passed (1 slow), 1 failed, 1 timed out, 2 skipped\n";
+    let output = "  PASS [ 0.1s] a\n    test result: FAILED. 0 passed; 1 failed; 0 ignored\n     Summary [   1.2s] 6 tests run: 4 passed (1 slow), 1 failed, 1 timed out, 2 skipped\n";
     assert_eq!(Counts::read(output), Counts { passed: 4, failed: 2, ignored: 2 });
 }
 

@@ -33,8 +33,8 @@ pub(super) enum Question {
     LogOut,
 }
 
-/// An answer, whoever gave it.
-#[derive(Debug, Default, Deserialize)]
+/// An answer, whoever gave it. It holds a token in plain text on its way to stdout, so it has no `Debug`.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Answer {
     pub(super) access_token: String,

@@ -45,6 +45,12 @@ impl Keeping {
         if let Some(storage) = section.section("storage") {
             let kept = |name| storage.parsed(name, "write `memory`, `encrypted` or `keychain`");
             (keeping.access, keeping.id, keeping.refresh) = (kept("access"), kept("id"), kept("refresh"));
+            if let Some(text) =
+                storage.text("id").filter(|_| !matches!(keeping.id, None | Some(Kept::Memory)))
+            {
+                let message = "ID tokens are kept in memory; this version keeps them nowhere else yet";
+                storage.error(text.at, message, "write `id: memory`, or leave it out");
+            }
             storage.finish();
         }
         if let Some(ttl) = section.section("minTTL") {
