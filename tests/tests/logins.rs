@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use bearward_testbed::AuthorizationServer;
 use bearward_testbed::authorization_server::{Place, User};
 use bearward_tests::process::{Running, free_address};
 use bearward_tests::stage::{NOTES, eventually, issuer};
-use bearward_tests::tools::bearward;
+use bearward_tests::tools::{bearward, skip};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -28,6 +29,8 @@ struct Scene {
     folder: TempDir,
     binary: PathBuf,
     given: String,
+    /// Where the keychain is, if there is one.
+    environment: Vec<(&'static str, OsString)>,
 }
 
 impl Scene {
@@ -43,6 +46,7 @@ impl Scene {
             folder,
             binary,
             given,
+            environment: Vec::new(),
         };
         scene.configure(grant);
         Some(scene)
@@ -69,6 +73,7 @@ mcp:
         let mut command = Command::new(&self.binary);
         command.args(args).current_dir(self.folder.path());
         command.env("CLIENT_SECRET", "client-secret-value").env("STATE_KEY", KEY).env("GIVEN", &self.given);
+        command.env_remove("DBUS_SESSION_BUS_ADDRESS").envs(self.environment.iter().cloned());
         command
     }
 
@@ -164,7 +169,8 @@ async fn with_a_kept_token_a_server_is_ready_at_once_while_the_issuer_is_down() 
     let address = scene.issuer.address();
     scene.issuer.stop().await;
     let elsewhere = issuer().start().await.unwrap();
-    let scene = Scene { issuer: elsewhere, folder, binary, given, ..scene };
+    let environment = scene.environment;
+    let scene = Scene { issuer: elsewhere, folder, binary, given, environment, ..scene };
     let mut server = scene.serve().await;
     eventually("ready with the kept token", || async { scene.ready().await.0 == 200 }).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -174,6 +180,43 @@ async fn with_a_kept_token_a_server_is_ready_at_once_while_the_issuer_is_down() 
     let (_, again, said) = scene.run(&["token"]).await;
     assert_eq!(again, token, "{said}");
     assert_eq!(scene.issuer.counts().snapshot().at(Place::Token), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_login_that_lives_in_the_systems_keychain_goes_on_over_many_processes_and_leaves_no_file() {
+    use bearward_testbed::session_bus::SessionBus;
+    let name = "a_login_that_lives_in_the_systems_keychain_goes_on_over_many_processes_and_leaves_no_file";
+    if let Some(missing) = SessionBus::missing() {
+        return skip(name, &format!("there is no {missing}; on Debian: apt-get install dbus gnome-keyring"));
+    }
+    let Some(mut scene) = Scene::new(name, &format!("{REFRESH}, storage: {{refresh: keychain}}")).await
+    else {
+        return;
+    };
+    let (code, _, said) = scene.run(&["token"]).await;
+    assert_eq!(code, 3, "without a keychain");
+    assert!(said.contains("start gnome-keyring-daemon"), "{said}");
+    assert_eq!(
+        scene.issuer.counts().snapshot().grant("refresh_token"),
+        0,
+        "nothing is spent that cannot be kept"
+    );
+
+    let home = tempfile::tempdir().unwrap();
+    let bus = SessionBus::start(home.path()).unwrap();
+    let _keychain = bus.keychain(true).unwrap();
+    scene.environment = bus.environment().into();
+    for _ in 0..2 {
+        let (code, _, said) = scene.run(&["token"]).await;
+        assert_eq!(code, 0, "{said}");
+    }
+    assert_eq!(scene.issuer.counts().snapshot().grant("refresh_token"), 2);
+    assert_eq!(scene.files().len(), 1, "nothing is in files but their lock");
+    assert_eq!(scene.run(&["logout"]).await.0, 0);
+    let (code, _, said) = scene.run(&["token"]).await;
+    assert_eq!(code, 1);
+    assert!(said.contains("log in again"), "{said}");
 }
 
 fn contains(file: &[u8], secret: &[u8]) -> bool {

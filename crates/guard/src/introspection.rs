@@ -46,7 +46,7 @@ impl Introspection {
         };
         let fields =
             vec![("token", token.expose().to_owned()), ("token_type_hint", "access_token".to_owned())];
-        let form = Form { fields, ..Form::default() };
+        let form = Form::of(fields);
         let issuer = self.metadata.issuer();
         let answered = self.client.post(issuer, &endpoint, &form).await.map_err(told);
         described(&answered.inspect_err(|_| self.metadata.doubt())?.answer, issuer.as_str())

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bearward_token::Endpoint;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use zeroize::{Zeroize, Zeroizing};
 
 /// Longest answer that is read, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -30,7 +31,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
 /// What a [`Fetch`] hands out.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, FetchError>> + Send + 'a>>;
 
-/// A form to send. `Debug` shows names alone.
+/// A form to send. `Debug` shows names alone; memory is wiped on drop (HARD 20).
 #[derive(Clone, Default)]
 pub struct Form {
     /// Names and values, in order; a name may stand twice (RFC 8707 `resource`).
@@ -42,12 +43,28 @@ pub struct Form {
 }
 
 impl Form {
+    /// A form of these fields.
+    pub fn of(fields: Vec<(&'static str, String)>) -> Self {
+        Self { fields, extra: Vec::new(), authorization: None }
+    }
+
     /// The body, `application/x-www-form-urlencoded`.
-    pub fn encode(&self) -> String {
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(self.fields.iter().map(|(name, value)| (*name, value)));
-        body.extend_pairs(&self.extra);
-        body.finish()
+    pub fn encode(&self) -> Zeroizing<String> {
+        let fields = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
+        let extra = self.extra.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = fields.chain(extra);
+        // As long as it can become: a buffer that grows would leave copies behind.
+        let most = pairs.clone().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
+        let mut body = form_urlencoded::Serializer::new(String::with_capacity(most));
+        body.extend_pairs(pairs);
+        Zeroizing::new(body.finish())
+    }
+}
+
+impl Drop for Form {
+    fn drop(&mut self) {
+        self.fields.iter_mut().for_each(|(_, value)| value.zeroize());
+        self.extra.iter_mut().for_each(|(_, value)| value.zeroize());
     }
 }
 

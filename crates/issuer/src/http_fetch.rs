@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use bearward_token::Endpoint;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, Response};
+use zeroize::Zeroizing;
 
 use crate::fetch::{Fetch, FetchError, Fetched, Fetching, Form, JsonRequest, MAX_ANSWER_BYTES};
 
 /// One attempt, from connecting to the last byte.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const USUAL_ANSWER_BYTES: usize = 16 * 1024;
 
 /// Fetches over the network. Cheap to clone; clones share connections.
 ///
@@ -81,8 +83,8 @@ impl Fetch for HttpFetch {
             .client
             .post(url.as_str())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.encode());
-        if let Some(authorization) = form.authorization {
+            .body(Bytes::from_owner(form.encode()));
+        if let Some(authorization) = form.authorization.clone() {
             request = request.header(AUTHORIZATION, authorization);
         }
         Box::pin(self.send(url, request))
@@ -103,14 +105,15 @@ async fn read(
     answer: &mut Response,
     failed: impl Fn(reqwest::Error) -> FetchError,
 ) -> Result<Bytes, FetchError> {
-    let mut body = BytesMut::new();
+    // Wiped when its last reader is done (HARD 20), and long enough that a usual answer does not grow it.
+    let mut body = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER_BYTES));
     while let Some(chunk) = answer.chunk().await.map_err(&failed)? {
         if body.len() + chunk.len() > MAX_ANSWER_BYTES {
             return Err(FetchError::TooLarge { url: url.to_string() });
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    Ok(Bytes::from_owner(body))
 }
 
 /// The innermost error: what the operating system or TLS said, without the URL repeated on every level.

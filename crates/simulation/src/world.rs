@@ -132,20 +132,10 @@ fn handle(
 }
 
 fn key(number: usize, issuer: usize, client: usize) -> TokenKey {
+    let issuer = issuer_named(&format!("https://issuer-{issuer}.example"));
     TokenKey::from(KeyParts {
-        tenant: None,
-        issuer: issuer_named(&format!("https://issuer-{issuer}.example")),
-        client: format!("client-{client}"),
-        client_auth: "client_secret_basic",
-        credential: None,
-        token_endpoint: None,
-        grant: "client_credentials",
-        subject_token: None,
-        actor: None,
-        scopes: Default::default(),
         audience: Some(format!("audience-{number}")),
-        resource: None,
-        extra: Vec::new(),
+        ..KeyParts::new(issuer, format!("client-{client}"), "client_credentials")
     })
 }
 

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use bearward_observe::Observer;
 use bearward_store::Store;
 use bearward_token::{AccessToken, Clock, Issuer};
+use foldhash::fast::RandomState;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
@@ -36,8 +37,8 @@ const LANDING: Duration = Duration::from_secs(10);
 pub struct TokenManager {
     clock: Arc<dyn Clock>,
     observer: Observer,
-    fixed: ArcSwap<HashMap<KeyDigest, Handle>>,
-    pub(crate) on_use: Cache<KeyDigest, Arc<Entry>>,
+    fixed: ArcSwap<HashMap<KeyDigest, Handle, RandomState>>,
+    pub(crate) on_use: Cache<KeyDigest, Arc<Entry>, RandomState>,
     /// Shared with all entries, also with those that were forgotten while somebody waits for them.
     is_ending: Arc<AtomicBool>,
     inner: Mutex<Inner>,
@@ -60,7 +61,7 @@ impl TokenManager {
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(IDLE)
             .eviction_listener(|_, entry: Arc<Entry>, _| entry.forgotten())
-            .build();
+            .build_with_hasher(RandomState::default());
         Self {
             clock,
             observer,

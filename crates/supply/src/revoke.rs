@@ -140,7 +140,7 @@ impl Inner {
         let Some(endpoint) = self.endpoint().await? else { return Ok(Revoked::NotOffered) };
         let Some(text) = token.secret.expose_text() else { return Ok(Revoked::Nothing) };
         let fields = vec![("token", text.to_owned()), ("token_type_hint", token.hint.as_str().to_owned())];
-        let form = Form { fields, ..Form::default() };
+        let form = Form::of(fields);
         let issuer = self.request.metadata.issuer();
         let answer = self.request.client.post(issuer, &endpoint, &form).await?.answer;
         if answer.status.is_success() {

@@ -33,22 +33,8 @@ impl StaticToken {
     }
 
     /// What it is known by: whose it is, and for which provider.
-    pub fn key(issuer: Issuer, provider: &str, resource: Option<String>) -> TokenKey {
-        TokenKey::from(KeyParts {
-            tenant: None,
-            issuer,
-            client: provider.to_owned(),
-            client_auth: "none",
-            credential: None,
-            token_endpoint: None,
-            grant: NAME,
-            subject_token: None,
-            actor: None,
-            scopes: bearward_token::ScopeSet::default(),
-            audience: None,
-            resource,
-            extra: Vec::new(),
-        })
+    pub fn key(issuer: Issuer, provider: &str) -> TokenKey {
+        TokenKey::from(KeyParts::new(issuer, provider, NAME))
     }
 
     async fn read(&self) -> Result<Granted, Failure> {

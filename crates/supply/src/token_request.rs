@@ -35,19 +35,14 @@ impl TokenRequest {
     /// The same, to be completed.
     pub fn key_parts(&self, grant: &'static str) -> KeyParts {
         KeyParts {
-            tenant: None,
-            issuer: self.metadata.issuer().clone(),
-            client: self.client.id.clone(),
             client_auth: self.client.auth.name(),
             credential: self.client.credential_version(),
             token_endpoint: self.token_endpoint.as_ref().map(ToString::to_string),
-            grant,
-            subject_token: None,
-            actor: None,
             scopes: self.scopes.clone(),
             audience: self.audience.clone(),
             resource: self.resource.clone(),
             extra: self.extra.clone(),
+            ..KeyParts::new(self.metadata.issuer().clone(), &self.client.id, grant)
         }
     }
 
@@ -65,7 +60,8 @@ impl TokenRequest {
             Some(endpoint) => endpoint.clone(),
             None => self.discover().await?,
         };
-        let mut form = Form { fields: grant, extra: self.extra.clone(), ..Form::default() };
+        let mut form = Form::of(grant);
+        form.extra = self.extra.clone();
         let optional = [("audience", &self.audience), ("resource", &self.resource)];
         form.fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         if !self.scopes.is_empty() {

@@ -12,6 +12,8 @@ pub mod mint;
 pub mod notes;
 pub mod raw;
 pub mod served;
+#[cfg(all(feature = "session-bus", target_os = "linux"))]
+pub mod session_bus;
 #[cfg(feature = "bad-tls")]
 pub mod tls;
 pub mod vault;

@@ -68,7 +68,7 @@ impl Builder<'_> {
             GrantSettings::Passthrough { resource } => Ok(Source::Passthrough { resource: resource.clone() }),
             GrantSettings::Static { token, authority } => {
                 let issuer = authority.clone().map_or_else(|| self.origin(provider), Ok)?;
-                let key = StaticToken::key(issuer, &provider.name, None);
+                let key = StaticToken::key(issuer, &provider.name);
                 let grant = StaticToken::new(self.secret(token), self.around.clock.clone());
                 self.shared(provider, &key, Arc::new(grant), None).map(Source::Shared)
             }

@@ -18,7 +18,7 @@ fn field<'f>(form: &'f Form, name: &str) -> Option<&'f str> {
 // SPEC CL-9
 #[test]
 fn both_halves_are_form_encoded_before_base64() {
-    let value = signed_by(ClientAuth::SecretBasic, "p:w d%ä").authorization.unwrap();
+    let value = signed_by(ClientAuth::SecretBasic, "p:w d%ä").authorization.clone().unwrap();
     let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
     assert_eq!(STANDARD.decode(encoded).unwrap(), b"a%3Ab:p%3Aw+d%25%C3%A4");
     assert!(value.is_sensitive());
@@ -56,6 +56,6 @@ fn a_key_that_is_none_is_an_error_that_does_not_show_it() {
 #[test]
 fn a_public_client_says_who_it_is_and_proves_nothing() {
     let form = signed_by(ClientAuth::None, "unused");
-    assert_eq!(form.encode(), "client_id=a%3Ab");
+    assert_eq!(*form.encode(), "client_id=a%3Ab");
     assert!(form.authorization.is_none());
 }

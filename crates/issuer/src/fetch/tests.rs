@@ -50,13 +50,14 @@ fn retry_after_beyond_all_numbers_is_the_longest_pause_and_not_none() {
 // HARD 20
 #[test]
 fn neither_a_form_nor_an_answer_shows_what_it_holds() {
-    let form = Form { fields: vec![("client_secret", "hunter2".into())], ..Form::default() };
+    let form = Form::of(vec![("client_secret", "hunter2".into())]);
     assert_eq!(format!("{form:?} {:?}", answer("x", "y")), r#"["client_secret"] Fetched(200 OK, 6 bytes)"#);
 }
 
 #[test]
 fn a_form_is_encoded_and_keeps_repeated_names() {
     let fields = vec![("resource", "https://a/x?y".into()), ("resource", "b c".into())];
-    let form = Form { fields, extra: vec![("organization".into(), "ö&=".into())], authorization: None };
-    assert_eq!(form.encode(), "resource=https%3A%2F%2Fa%2Fx%3Fy&resource=b+c&organization=%C3%B6%26%3D");
+    let mut form = Form::of(fields);
+    form.extra = vec![("organization".into(), "ö&=".into())];
+    assert_eq!(*form.encode(), "resource=https%3A%2F%2Fa%2Fx%3Fy&resource=b+c&organization=%C3%B6%26%3D");
 }

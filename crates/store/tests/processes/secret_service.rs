@@ -1,22 +1,19 @@
 //! A real gnome-keyring-daemon on a D-Bus of its own, with a home of its own.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::io::Write;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use bearward_store::{Expected, Keychain, SecretBytes, Store, StoreError};
+use bearward_testbed::session_bus::{KeychainDaemon, SessionBus};
 use bearward_token::SystemClock;
-use tempfile::TempDir;
 
 use crate::again::{again, place, role};
 
 /// How long these tests wait for an answer of the keychain.
 const LIMIT: Duration = Duration::from_secs(2);
-/// In Debian's packages `dbus` and `gnome-keyring`.
-const PROGRAMS: [&str; 3] = ["dbus-daemon", "dbus-send", "gnome-keyring-daemon"];
-const HOME: &str = "BEARWARD_TEST_HOME";
 
 // HARD 14, 20
 #[tokio::test]
@@ -26,7 +23,7 @@ async fn what_is_put_into_a_real_keychain_is_there_also_after_it_was_started_ane
     if role().is_none() {
         return on_own_bus(TEST);
     }
-    let daemon = Daemon::start(true);
+    let running = daemon(true);
     let store = keychain();
     assert_eq!(store.get(&place(1)).await.unwrap(), None);
     let version = put(&store, 1, "one", Expected::Absent).await.unwrap();
@@ -38,17 +35,17 @@ async fn what_is_put_into_a_real_keychain_is_there_also_after_it_was_started_ane
     assert_eq!(store.get(&place(2)).await.unwrap(), None);
     assert!(matches!(put(&store, 2, "late", Expected::Any).await, Err(StoreError::LoggedOut { .. })));
 
-    drop(daemon);
+    drop(running);
     let gone = store.get(&place(1)).await.unwrap_err();
     assert!(matches!(gone, StoreError::NoKeychain { .. }), "{gone:?}");
-    let daemon = Daemon::start(true);
+    let running = daemon(true);
     assert_eq!(text(&store, 1).await, "three", "the same store connects anew");
     assert_eq!(store.get(&place(2)).await.unwrap(), None);
     put(&store, 2, "login", Expected::NewLogin).await.unwrap();
     let long = "x".repeat(60_000);
     put(&store, 3, &long, Expected::Absent).await.unwrap();
     assert!(text(&store, 3).await == long);
-    drop(daemon);
+    drop(running);
 }
 
 #[tokio::test]
@@ -57,10 +54,10 @@ async fn a_locked_keychain_is_an_error_in_bounded_time() {
     if role().is_none() {
         return on_own_bus(TEST);
     }
-    let daemon = Daemon::start(true);
+    let running = daemon(true);
     put(&keychain(), 1, "one", Expected::Absent).await.unwrap();
-    drop(daemon);
-    let _locked = Daemon::start(false);
+    drop(running);
+    let _locked = daemon(false);
     let store = keychain();
     let began = Instant::now();
     for error in
@@ -80,15 +77,15 @@ async fn a_keychain_that_hangs_is_an_error_in_bounded_time_and_serves_again_when
     if role().is_none() {
         return on_own_bus(TEST);
     }
-    let daemon = Daemon::start(true);
+    let running = daemon(true);
     let store = keychain();
     put(&store, 1, "one", Expected::Absent).await.unwrap();
-    daemon.signal("STOP");
+    signal(&running, "STOP");
     let began = Instant::now();
     assert_eq!(store.get(&place(1)).await, Err(StoreError::KeychainTimeout { after: LIMIT }));
     assert_eq!(put(&store, 2, "x", Expected::Any).await, Err(StoreError::KeychainTimeout { after: LIMIT }));
     assert!(began.elapsed() < LIMIT * 3, "{:?}", began.elapsed());
-    daemon.signal("CONT");
+    signal(&running, "CONT");
     assert_eq!(text(&store, 1).await, "one");
     assert_eq!(store.get(&place(2)).await.unwrap(), None, "what was given up is not written later");
 }
@@ -138,11 +135,8 @@ fn on_own_bus(test: &str) {
         return;
     }
     let home = tempfile::tempdir().unwrap();
-    let bus = Bus::start(&home);
-    run(again(test, "on own bus")
-        .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
-        .env("XDG_RUNTIME_DIR", home.path())
-        .env(HOME, home.path()));
+    let bus = SessionBus::start(home.path()).unwrap();
+    run(again(test, "on own bus").envs(bus.environment()));
 }
 
 /// What it prints is shown when it fails alone: it would be taken for a test's own result.
@@ -155,9 +149,7 @@ fn run(command: &mut Command) {
 /// Whether the programs are there; when one is not, says so on the terminal and in the list of `cargo xtask test`,
 /// which counts what did not run.
 fn can_run(test: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let is_there = |name: &&str| env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    let Some(missing) = PROGRAMS.iter().find(|name| !is_there(name)) else { return true };
+    let Some(missing) = SessionBus::missing() else { return true };
     let line = format!(
         "bearward-store {test}: there is no {missing}; on Debian: apt-get install dbus gnome-keyring\n"
     );
@@ -170,88 +162,11 @@ fn can_run(test: &str) -> bool {
     false
 }
 
-/// A message bus, ended with this.
-struct Bus {
-    process: Child,
-    address: String,
+/// The keychain on this process's bus.
+fn daemon(is_unlocked: bool) -> KeychainDaemon {
+    SessionBus::of_environment().unwrap().keychain(is_unlocked).unwrap()
 }
 
-impl Bus {
-    fn start(home: &TempDir) -> Self {
-        // Without folders of services: nothing is started that this test does not start.
-        let config = format!(
-            r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
-                "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-            <busconfig>
-              <type>session</type>
-              <listen>unix:dir={}</listen>
-              <policy context="default">
-                <allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/>
-              </policy>
-            </busconfig>"#,
-            home.path().display()
-        );
-        let file = home.path().join("bus.conf");
-        fs::write(&file, config).unwrap();
-        let mut command = Command::new("dbus-daemon");
-        command.arg("--config-file").arg(&file).args(["--nofork", "--print-address=1"]);
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let address = lines.next().expect("dbus-daemon says where it is").unwrap();
-        Self { process, address }
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        end(&mut self.process);
-    }
-}
-
-/// The keychain, ended with this.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(unlock: bool) -> Self {
-        let home = env::var_os(HOME).unwrap();
-        let mut command = Command::new("gnome-keyring-daemon");
-        command.args(["--foreground", "--components=secrets"]).args(unlock.then_some("--unlock"));
-        command.env("HOME", &home).env_remove("XDG_DATA_HOME").env_remove("DISPLAY");
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        process.stdin.take().unwrap().write_all(b"password").unwrap();
-        let daemon = Self(process);
-        daemon.wait_for_name();
-        daemon
-    }
-
-    /// It is there when it has its name on the bus.
-    fn wait_for_name(&self) {
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(20) {
-            let mut ask = Command::new("dbus-send");
-            ask.args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]);
-            ask.args(["org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"]);
-            if String::from_utf8_lossy(&ask.output().unwrap().stdout).contains("true") {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("gnome-keyring-daemon did not come up");
-    }
-
-    fn signal(&self, name: &str) {
-        run(Command::new("kill").args(["-s", name, &self.0.id().to_string()]));
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        end(&mut self.0);
-    }
-}
-
-fn end(process: &mut Child) {
-    // It may have ended already.
-    let _ = process.kill();
-    let _ = process.wait();
+fn signal(daemon: &KeychainDaemon, name: &str) {
+    run(Command::new("kill").args(["-s", name, &daemon.id().to_string()]));
 }

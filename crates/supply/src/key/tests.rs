@@ -4,19 +4,10 @@ use super::*;
 
 fn key(client: &str, audience: Option<&str>, resource: Option<&str>, scopes: &str) -> KeyParts {
     KeyParts {
-        tenant: None,
-        issuer: "https://as.example".parse().unwrap(),
-        client: client.into(),
-        client_auth: "client_secret_basic",
-        credential: None,
-        token_endpoint: None,
-        grant: "client_credentials",
-        subject_token: None,
-        actor: None,
         scopes: scopes.parse().unwrap(),
         audience: audience.map(Into::into),
         resource: resource.map(Into::into),
-        extra: Vec::new(),
+        ..KeyParts::new("https://as.example".parse().unwrap(), client, "client_credentials")
     }
 }
 

@@ -157,19 +157,5 @@ fn number(token: &AccessToken) -> u64 {
 }
 
 fn key() -> TokenKey {
-    TokenKey::from(KeyParts {
-        tenant: None,
-        issuer: "https://as.example".parse().unwrap(),
-        client: "gateway".into(),
-        client_auth: "client_secret_basic",
-        credential: None,
-        token_endpoint: None,
-        grant: "client_credentials",
-        subject_token: None,
-        actor: None,
-        scopes: Default::default(),
-        audience: None,
-        resource: None,
-        extra: Vec::new(),
-    })
+    TokenKey::from(KeyParts::new("https://as.example".parse().unwrap(), "gateway", "client_credentials"))
 }

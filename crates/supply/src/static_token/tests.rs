@@ -40,7 +40,7 @@ impl Scene {
         let clock = Arc::new(ManualClock::at_unix_ms(NOW * 1000));
         let given = Arc::new(Given(Mutex::new(token.into())));
         let manager = TokenManager::new(clock.clone(), Observer::new(), 7);
-        let key = StaticToken::key("https://api.example".parse().unwrap(), "legacy", None);
+        let key = StaticToken::key("https://api.example".parse().unwrap(), "legacy");
         let handle = manager.handle("legacy", &key, Arc::new(StaticToken::new(given.clone(), clock.clone())));
         Self { clock, given, _manager: manager, handle }
     }

@@ -167,19 +167,8 @@ impl Scene {
 
 pub(super) fn key(audience: &str) -> TokenKey {
     TokenKey::from(KeyParts {
-        tenant: None,
-        issuer: "https://as.example".parse().unwrap(),
-        client: "gateway".into(),
-        client_auth: "client_secret_basic",
-        credential: None,
-        token_endpoint: None,
-        grant: "client_credentials",
-        subject_token: None,
-        actor: None,
-        scopes: Default::default(),
         audience: Some(audience.into()),
-        resource: None,
-        extra: Vec::new(),
+        ..KeyParts::new("https://as.example".parse().unwrap(), "gateway", "client_credentials")
     })
 }
 
