@@ -93,6 +93,27 @@ pub enum Event {
         /// The provider's name.
         provider: Arc<str>,
     },
+    /// A broker was asked for a provider's token, with the user's session.
+    BrokerExchanged {
+        /// The provider's name.
+        provider: Arc<str>,
+        /// `None` when it came; else the kind of failure, a fixed word.
+        failure: Option<&'static str>,
+    },
+    /// A broker was asked for another token than the one that a provider refused.
+    BrokerRefreshed {
+        /// The provider's name.
+        provider: Arc<str>,
+        /// `None` when it came; else the kind of failure, a fixed word.
+        failure: Option<&'static str>,
+    },
+    /// A token of the user's session was not attached.
+    GuardDenied {
+        /// The provider's name.
+        provider: Arc<str>,
+        /// Why.
+        reason: Denial,
+    },
     /// A request was answered; carries what the proxy itself cost.
     Proxied {
         /// The guard's name.
@@ -100,6 +121,48 @@ pub enum Event {
         /// Time from receipt to hand-over upstream, and from upstream's head to ours.
         overhead: Duration,
     },
+}
+
+/// Why the user's login is not reused for a request. The words are promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each name is its own sentence; `as_str` gives the published word")]
+pub enum Denial {
+    ReuseDisabled,
+    ModeNotBearerFirst,
+    OriginNotAllowed,
+    SchemeBlocked,
+    AuthorityMismatch,
+    AudienceNotAllowed,
+}
+
+impl Denial {
+    /// All of them, in the order in which they are looked for.
+    pub const ALL: [Self; 6] = [
+        Self::ReuseDisabled,
+        Self::ModeNotBearerFirst,
+        Self::OriginNotAllowed,
+        Self::SchemeBlocked,
+        Self::AuthorityMismatch,
+        Self::AudienceNotAllowed,
+    ];
+
+    /// The published word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReuseDisabled => "auth_reuse_disabled",
+            Self::ModeNotBearerFirst => "auth_mode_not_bearer_first",
+            Self::OriginNotAllowed => "auth_origin_not_allowed",
+            Self::SchemeBlocked => "auth_scheme_blocked",
+            Self::AuthorityMismatch => "auth_authority_mismatch",
+            Self::AudienceNotAllowed => "auth_audience_not_allowed",
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Why a guard refused. The words are labels: few, fixed, and free of anything from outside.
@@ -199,6 +262,9 @@ impl Event {
             Self::SecretRotated { .. } => "secret_rotated",
             Self::Retry401 { .. } => "auth_retry_401",
             Self::RetrySuccess { .. } => "auth_retry_success",
+            Self::BrokerExchanged { .. } => "token_broker_exchange",
+            Self::BrokerRefreshed { .. } => "token_broker_refresh",
+            Self::GuardDenied { .. } => "auth_guard_denied",
             Self::Proxied { .. } => "proxied",
         }
     }
@@ -237,6 +303,17 @@ impl Event {
             ),
             Self::QuotaSeen { provider, limit, most, left, is_low_now: false } => {
                 tracing::debug!(event, %provider, limit, most, left);
+            }
+            Self::GuardDenied { provider, reason } => {
+                tracing::info!(event, %provider, reason = reason.as_str(), "the login is not reused for this request");
+            }
+            Self::BrokerExchanged { provider, failure: None }
+            | Self::BrokerRefreshed { provider, failure: None } => {
+                tracing::debug!(event, %provider);
+            }
+            Self::BrokerExchanged { provider, failure: Some(failure) }
+            | Self::BrokerRefreshed { provider, failure: Some(failure) } => {
+                tracing::warn!(event, %provider, failure, "the broker gave no token");
             }
             Self::HeaderAttached { provider }
             | Self::TokenStoreHit { provider }

@@ -10,7 +10,7 @@ pub mod health;
 pub mod metrics;
 
 pub use audit::AuditTrail;
-pub use event::{Event, Rejection};
+pub use event::{Denial, Event, Rejection};
 pub use health::{Condition, Health, Probe, Report};
 pub use metrics::Metrics;
 

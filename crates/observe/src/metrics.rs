@@ -29,6 +29,9 @@ pub struct Metrics {
     retry_401: Family<ByProvider, Counter>,
     retry_success: Family<ByProvider, Counter>,
     secrets_rotated: Family<ByProvider, Counter>,
+    broker_exchange: Family<ProviderOutcome, Counter>,
+    broker_refresh: Family<ProviderOutcome, Counter>,
+    denied: Family<ProviderReason, Counter>,
     requests: Family<GuardOutcome, Counter>,
     observed: Family<GuardOutcome, Counter>,
     fetches: Family<ProviderOutcome, Counter>,
@@ -92,6 +95,12 @@ struct ProviderOutcome {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProviderReason {
+    provider: Name,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProviderLimit {
     provider: Name,
     limit: &'static str,
@@ -131,6 +140,21 @@ impl Metrics {
                 &mut registry,
                 "secret_rotated",
                 "New versions of a client's secret or key that have worked",
+            ),
+            broker_exchange: counter(
+                &mut registry,
+                "auth_token_broker_exchange",
+                "Times a broker was asked for a provider's token, by outcome",
+            ),
+            broker_refresh: counter(
+                &mut registry,
+                "auth_token_broker_refresh",
+                "Times a broker was asked for another token than a refused one, by outcome",
+            ),
+            denied: counter(
+                &mut registry,
+                "auth_guard_denied",
+                "Requests that the user's login was not reused for, by reason",
             ),
             requests: counter(&mut registry, "auth_requests", "Requests at a guard by outcome"),
             observed: counter(
@@ -221,9 +245,7 @@ impl Metrics {
                 self.retry_success.get_or_create(&by(provider)).inc();
             }
             Event::TokenFetched { provider, failure, took, lifetime, late } => {
-                let outcome = failure.unwrap_or("success");
-                let labels = ProviderOutcome { provider: Name(provider.clone()), outcome };
-                self.fetches.get_or_create(&labels).inc();
+                self.fetches.get_or_create(&provider_outcome(provider, *failure)).inc();
                 self.fetch_seconds.observe(took.as_secs_f64());
                 if let Some(late) = late {
                     self.late_seconds.observe(late.as_secs_f64());
@@ -241,6 +263,16 @@ impl Metrics {
             }
             Event::SecretRotated { provider } => {
                 self.secrets_rotated.get_or_create(&by(provider)).inc();
+            }
+            Event::BrokerExchanged { provider, failure } => {
+                self.broker_exchange.get_or_create(&provider_outcome(provider, *failure)).inc();
+            }
+            Event::BrokerRefreshed { provider, failure } => {
+                self.broker_refresh.get_or_create(&provider_outcome(provider, *failure)).inc();
+            }
+            Event::GuardDenied { provider, reason } => {
+                let labels = ProviderReason { provider: Name(provider.clone()), reason: reason.as_str() };
+                self.denied.get_or_create(&labels).inc();
             }
             Event::Proxied { overhead, .. } => self.overhead_seconds.observe(overhead.as_secs_f64()),
         }
@@ -278,6 +310,10 @@ impl fmt::Debug for Metrics {
 
 fn by(provider: &Arc<str>) -> ByProvider {
     ByProvider { provider: Name(provider.clone()) }
+}
+
+fn provider_outcome(provider: &Arc<str>, failure: Option<&'static str>) -> ProviderOutcome {
+    ProviderOutcome { provider: Name(provider.clone()), outcome: failure.unwrap_or("success") }
 }
 
 fn guard_outcome(guard: &Arc<str>, outcome: &'static str) -> GuardOutcome {

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod expiry;
 pub mod jws;
+pub mod origin;
 pub mod place;
 pub mod principal;
 pub mod scope;
@@ -16,6 +17,7 @@ pub mod share;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use expiry::Expiry;
 pub use jws::{JwsError, JwsKey};
+pub use origin::{Authority, Origin};
 pub use place::{Endpoint, Issuer, PlaceError, Resource};
 pub use principal::Principal;
 pub use scope::{Scope, ScopeError, ScopeSet};
