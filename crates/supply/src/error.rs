@@ -103,6 +103,12 @@ pub enum Failure {
     /// A logout ended it while somebody waited.
     #[error("a logout ended the login while its token was being fetched")]
     LoggedOut,
+    /// A logout of what nobody logged in for.
+    #[error(
+        "there is no login to end: this token is given, not fetched. Take it from where it is configured, and have its \
+         issuer revoke it"
+    )]
+    NoLogin,
     /// Nobody has said how tokens for this key are had.
     #[error("no provider has this key")]
     UnknownKey,
@@ -209,6 +215,7 @@ impl Failure {
             Self::NotForCaller { .. } => "not_for_caller",
             Self::NoIdToken => "no_id_token",
             Self::LoggedOut => "logged_out",
+            Self::NoLogin => "no_login",
             Self::UnknownKey => "unknown_key",
             Self::Fault => "fault",
             Self::BreakerOpen { .. } => "breaker_open",

@@ -91,6 +91,25 @@ impl Handle {
         }
     }
 
+    /// A token with `wanted.min_ttl` left, as far as half of a token's lifetime allows: waits for a newer one where the
+    /// current one has less. For who cannot come back for the next, such as a script.
+    ///
+    /// # Errors
+    /// As [`Handle::ensure_access`]: while the current token is alive, it is better than an error.
+    pub async fn ensure_lasting(&self, wanted: &Wanted) -> Result<Supplied, SupplyError> {
+        let entry = &self.entry;
+        let lasts =
+            |held: &Held| held.expiry.left(&*entry.clock) >= clamp_min_ttl(wanted.min_ttl, held.lifetime);
+        let current = self.ensure_access(wanted).await?;
+        if lasts(&current.held) {
+            return Ok(current);
+        }
+        match wait(entry, wanted, false, lasts).await {
+            Ok(Some(newer)) => Ok(newer),
+            Ok(None) | Err(_) => self.fresh(wanted).ok_or_else(|| entry.last_error()),
+        }
+    }
+
     /// A token that needs no waiting for.
     pub(crate) fn fresh(&self, wanted: &Wanted) -> Option<Supplied> {
         let entry = &self.entry;
@@ -175,6 +194,9 @@ impl Handle {
     /// When the store cannot be written; what can be forgotten is forgotten.
     pub async fn log_out(&self) -> Result<Revoked, SupplyError> {
         let entry = self.entry.clone();
+        if entry.grant.is_local() {
+            return Err(SupplyError { failure: Arc::new(Failure::NoLogin), retry_after: None });
+        }
         // Once begun it is finished, also when nobody waits any more.
         let outcome = spawn(log_out(entry)).await.unwrap_or(Err(Failure::Fault));
         outcome.map_err(|failure| SupplyError { failure: Arc::new(failure), retry_after: None })

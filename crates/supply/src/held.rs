@@ -9,6 +9,7 @@ use http::HeaderValue;
 
 use crate::grant::Granted;
 use crate::lifetime::{floor, refresh_lead};
+use crate::static_token::UNKNOWN;
 
 /// A token that was alive when it was handed out. It becomes a header only while it still is.
 #[derive(Debug, Clone)]
@@ -96,6 +97,11 @@ impl Supplied {
     /// The ID token that belongs to it; `None` without one, and once it is dead.
     pub fn id_token(&self, clock: &dyn Clock) -> Option<&IdToken> {
         self.held.id_at(&Moment::now(clock)).map(|id| &id.token)
+    }
+
+    /// Time left, where the token or who granted it says when it ends.
+    pub fn known_to_expire_in(&self, clock: &dyn Clock) -> Option<Duration> {
+        (self.held.lifetime < UNKNOWN).then(|| self.expires_in(clock))
     }
 
     /// Time left.

@@ -306,7 +306,15 @@ impl Inner {
 
     async fn end(&self, access: Option<AccessToken>) -> Result<Revoked, Failure> {
         let mut spending = self.spending.lock().await;
-        let Standing { login, .. } = self.login().await?;
+        let login = match self.login().await {
+            Ok(standing) => standing.login,
+            // What cannot be read ends all the same, and with it what was given.
+            Err(Failure::Store { is_passing: false, reason }) => {
+                tracing::warn!(reason, "a login that cannot be read ends; what it got last is not revoked");
+                begun(&self.given.current().await?)
+            }
+            Err(failure) => return Err(failure),
+        };
         self.put(&login.ended(LOGGED_OUT), Expected::NewLogin).await??;
         let unwritten = spending.unwritten.take().and_then(|unwritten| {
             let (granted, _) = unwritten.granted;

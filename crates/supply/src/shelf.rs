@@ -37,6 +37,19 @@ struct Spot {
     logouts: AtomicU64,
 }
 
+impl Spot {
+    /// What cannot be read is worth nothing: another token takes its place.
+    async fn put(&self, secret: SecretBytes, ends: u64, expected: Expected) -> Result<(), StoreError> {
+        match self.store.put(&self.place, secret.clone(), Some(ends), expected).await {
+            Err(StoreError::Damaged { damage, .. }) => {
+                tracing::warn!(%damage, "a kept token cannot be read, and another takes its place");
+                self.store.put(&self.place, secret, Some(ends), Expected::NewLogin).await.map(drop)
+            }
+            put => put.map(drop),
+        }
+    }
+}
+
 impl Shelf {
     pub(crate) fn new(store: Arc<dyn Store>, key: &TokenKey, clock: Arc<dyn Clock>) -> Self {
         let place = place(key, Purpose::AccessToken);
@@ -74,7 +87,7 @@ impl Shelf {
             let _turn = spot.turn.lock().await;
             match spot.logouts.load(Ordering::Acquire) > logouts {
                 true => Ok(()),
-                false => spot.store.put(&spot.place, secret, Some(ends), expected).await.map(drop),
+                false => spot.put(secret, ends, expected).await,
             }
         };
         if let Err(error) = self.finish(put).await {

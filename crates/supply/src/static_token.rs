@@ -16,7 +16,7 @@ use crate::lifetime::left_of_jwt;
 pub const NAME: &str = "static";
 
 /// A token that says nothing of its end is taken to live for so long, from when it was last read.
-const UNKNOWN: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+pub(crate) const UNKNOWN: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Read so often, so that one that is put in its place is used soon.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 

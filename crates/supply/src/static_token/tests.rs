@@ -122,3 +122,27 @@ async fn what_no_header_can_carry_is_refused_without_being_shown() {
         assert!(bad.len() < 2 || !failure.to_string().contains(bad));
     }
 }
+
+#[tokio::test]
+async fn what_is_given_cannot_be_logged_out_and_says_what_to_do_instead() {
+    let scene = Scene::new("abc");
+    assert_eq!(scene.token().await, Ok("abc".into()));
+    let error = scene.handle.log_out().await.unwrap_err();
+    assert_eq!(*error.failure, Failure::NoLogin);
+    assert!(error.to_string().contains("where it is configured"), "{error}");
+    assert_eq!(scene.token().await, Ok("abc".into()));
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_knows_is_not_made_up() {
+    let scene = Scene::new("abc");
+    let known = |scene: &Scene| {
+        let token = crate::held::Supplied { held: scene.handle.entry().usable().unwrap() };
+        token.known_to_expire_in(&*scene.clock)
+    };
+    scene.token().await.unwrap();
+    assert_eq!(known(&scene), None);
+    let dated = Scene::new(&jwt(NOW + DAY));
+    dated.token().await.unwrap();
+    assert_eq!(known(&dated), Some(Duration::from_secs(DAY)));
+}

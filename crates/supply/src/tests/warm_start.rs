@@ -253,3 +253,26 @@ async fn a_token_that_was_refused_is_not_taken_from_the_store_again() {
     assert!(scene.manager.invalidate(&key("notes"), &AccessToken::new("token-1")));
     assert_eq!(scene.token().await, "token-2");
 }
+
+// HARD 18, HARD 19
+#[tokio::test]
+async fn a_kept_token_that_cannot_be_read_any_more_is_replaced_and_the_next_process_starts_warm_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock(START);
+    leave_behind(&clock, &files(folder.path(), &clock).await).await;
+    for record in std::fs::read_dir(folder.path().join("records")).unwrap() {
+        let path = record.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let store = files(folder.path(), &clock).await;
+    assert!(matches!(store.get(&place()).await, Err(StoreError::Damaged { .. })));
+    let scene = Scene::shelved(clock.clone(), store.clone());
+    scene.script.then(Ok(("mended", LIFE)));
+    assert_eq!(scene.token().await, "mended");
+    scene.manager.shut_down().await;
+    assert!(holds(&*store, "mended").await);
+}

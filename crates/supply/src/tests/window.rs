@@ -72,3 +72,40 @@ async fn min_ttl_beyond_half_of_the_lifetime_does_not_fetch_on_every_call() {
     settle().await;
     assert_eq!(scene.script.asked(), 2);
 }
+
+fn lasting(min_ttl: Duration) -> Wanted {
+    Wanted { min_ttl, ..Wanted::default() }
+}
+
+async fn lasts(scene: &Scene, min_ttl: Duration) -> String {
+    scene.handle.ensure_lasting(&lasting(min_ttl)).await.unwrap().token().expose().to_owned()
+}
+
+#[tokio::test]
+async fn who_needs_a_token_that_lasts_waits_for_the_next_where_this_one_does_not() {
+    let scene = Scene::new();
+    assert_eq!(lasts(&scene, LIFE).await, "token-1", "a new one has all there is");
+    scene.clock.advance(LIFE / 4);
+    assert_eq!(lasts(&scene, LIFE / 3).await, "token-1");
+    scene.clock.advance(LIFE / 4 + S);
+    assert_eq!(lasts(&scene, LIFE / 3).await, "token-1");
+    assert_eq!(lasts(&scene, LIFE).await, "token-2", "half of a life is what can be asked for");
+    assert_eq!(scene.script.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_lasts_too_short_is_better_than_none() {
+    let scene = Scene::new();
+    scene.token().await;
+    scene.script.fail_always(Some(Failure::Unavailable { status: 503, retry_after: None }));
+    let answer = async |scene: &Scene| {
+        let handle = scene.handle.clone();
+        let asking = tokio::spawn(async move { handle.ensure_lasting(&lasting(LIFE)).await });
+        scene.pass(Duration::from_secs(20)).await;
+        asking.await.unwrap().map(|it| it.token().expose().to_owned())
+    };
+    scene.clock.advance(LIFE - LIFE / 4);
+    assert_eq!(answer(&scene).await.unwrap(), "token-1");
+    scene.clock.advance(LIFE / 4);
+    assert!(answer(&scene).await.is_err(), "and a dead one is not (HARD 6)");
+}
