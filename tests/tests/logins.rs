@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bearward_testbed::AuthorizationServer;
-use bearward_testbed::authorization_server::{Place, User};
+use bearward_testbed::authorization_server::{Fault, Place, User};
 use bearward_tests::process::{Running, free_address};
 use bearward_tests::stage::{NOTES, eventually, issuer};
 use bearward_tests::tools::{bearward, skip};
@@ -172,14 +172,54 @@ async fn with_a_kept_token_a_server_is_ready_at_once_while_the_issuer_is_down() 
     let environment = scene.environment;
     let scene = Scene { issuer: elsewhere, folder, binary, given, environment, ..scene };
     let mut server = scene.serve().await;
-    eventually("ready with the kept token", || async { scene.ready().await.0 == 200 }).await;
+    let (status, said) = scene.ready().await;
+    assert_eq!(status, 200, "ready at once: {said}");
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     assert!(http.get(format!("http://{address}")).send().await.is_err(), "the issuer is down");
     server.terminate().await.unwrap();
     server.until_ended(Duration::from_secs(15)).await.unwrap();
     let (_, again, said) = scene.run(&["token"]).await;
     assert_eq!(again, token, "{said}");
-    assert_eq!(scene.issuer.counts().snapshot().at(Place::Token), 0);
+}
+
+#[tokio::test]
+async fn a_command_does_not_spend_a_refresh_token_whose_successor_nobody_would_keep() {
+    let name = "a_command_does_not_spend_a_refresh_token_whose_successor_nobody_would_keep";
+    let Some(scene) = Scene::new(name, &format!("{REFRESH}, storage: {{refresh: memory}}")).await else {
+        return;
+    };
+    for _ in 0..2 {
+        let (code, out, said) = scene.run(&["token"]).await;
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(said.contains("adminSocket"), "{said}");
+    }
+    assert_eq!(scene.issuer.counts().snapshot().grant("refresh_token"), 0);
+}
+
+// HARD 14
+#[tokio::test]
+async fn what_could_not_be_revoked_is_revoked_by_a_later_process() {
+    let Some(mut scene) =
+        Scene::new("what_could_not_be_revoked_is_revoked_by_a_later_process", REFRESH).await
+    else {
+        return;
+    };
+    assert_eq!(scene.run(&["token"]).await.0, 0);
+    let down = Fault::Status { status: 503, body: String::new(), retry_after: None };
+    scene.issuer.faults().always(Place::Revocation, down);
+    let (code, said, _) = scene.run(&["logout"]).await;
+    assert_eq!(code, 0);
+    assert!(said.contains("could not be told, and will be"), "{said}");
+    scene.issuer.faults().clear();
+    let before = scene.issuer.counts().snapshot().at(Place::Revocation);
+    scene.given = scene.issuer.login("bearward", "alice", "openid offline_access", NOTES).unwrap();
+    let mut server = scene.serve().await;
+    eventually("the server tells of the logout", || async {
+        scene.issuer.counts().snapshot().at(Place::Revocation) > before
+    })
+    .await;
+    server.terminate().await.unwrap();
+    server.until_ended(Duration::from_secs(15)).await.unwrap();
 }
 
 #[cfg(target_os = "linux")]

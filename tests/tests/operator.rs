@@ -17,7 +17,7 @@ use bearward_testbed::authorization_server::{Fault, Place};
 use bearward_tests::process::{Running, free_address};
 use bearward_tests::stage::{NOTES, eventually, issuer};
 use bearward_tests::tools::bearward;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -164,6 +164,68 @@ async fn a_logout_revokes_what_the_server_has_and_succeeds_while_the_issuer_is_d
     let (code, said, _) = scene.run(&["logout", "--json"]).await;
     assert_eq!((code, said.trim()), (0, r#"{"revoked":"queued"}"#));
     end(&mut server).await;
+}
+
+#[tokio::test]
+async fn who_wants_a_token_that_lasts_gets_the_next_one() {
+    let Some(scene) = Scene::new("who_wants_a_token_that_lasts_gets_the_next_one").await else { return };
+    let short = json!({"access_token": "short", "token_type": "Bearer", "expires_in": 20}).to_string();
+    scene.issuer.faults().next(Place::Token, 1, Fault::Body { body: short });
+    let mut server = scene.serve().await;
+    eventually("the server has its token", || async { scene.asked() == 1 }).await;
+    assert_eq!(scene.run(&["token"]).await.1.trim(), "short");
+    // Of 20 seconds half can be asked for.
+    eventually("the token is half over", || async {
+        let left = scene.run(&["token", "--json"]).await.1;
+        serde_json::from_str::<Value>(&left).unwrap()["expires_in"].as_u64().unwrap() < 10
+    })
+    .await;
+    let (code, next, said) = scene.run(&["token", "--min-ttl", "5m"]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(next.starts_with("ey"), "{next}");
+    end(&mut server).await;
+}
+
+#[tokio::test]
+async fn a_logout_that_would_end_nothing_says_so() {
+    let Some(scene) = Scene::new("a_logout_that_would_end_nothing_says_so").await else { return };
+    let (code, out, said) = scene.run(&["logout"]).await;
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(said.contains("nothing was ended") && said.contains("admin.sock"), "{said}");
+}
+
+#[tokio::test]
+async fn what_answers_at_the_socket_and_is_no_bearward_is_not_taken_for_a_token() {
+    let name = "what_answers_at_the_socket_and_is_no_bearward_is_not_taken_for_a_token";
+    let Some(scene) = Scene::new(name).await else { return };
+    let listener = tokio::net::UnixListener::bind(scene.folder.path().join("admin.sock")).unwrap();
+    let stranger = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        }
+    });
+    let (code, out, said) = scene.run(&["token", "--header"]).await;
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(said.contains("no Bearward"), "{said}");
+    stranger.abort();
+}
+
+#[tokio::test]
+async fn a_socket_that_may_not_be_used_is_no_sign_that_no_server_runs() {
+    let name = "a_socket_that_may_not_be_used_is_no_sign_that_no_server_runs";
+    let Some(scene) = Scene::new(name).await else { return };
+    // A name that no socket can have stands for one that cannot be reached for another reason than that nobody listens.
+    let long = scene.folder.path().join("x".repeat(200));
+    let config = std::fs::read_to_string(scene.folder.path().join("bearward.yaml")).unwrap();
+    let config = config
+        .replace(&scene.folder.path().join("admin.sock").display().to_string(), &long.display().to_string());
+    std::fs::write(scene.folder.path().join("bearward.yaml"), config).unwrap();
+    let (code, out, said) = scene.run(&["token"]).await;
+    assert_eq!((code, out.as_str()), (3, ""), "{said}");
+    assert_eq!(scene.asked(), 0);
 }
 
 #[tokio::test]

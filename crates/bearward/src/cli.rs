@@ -1,5 +1,6 @@
 //! The command line.
 
+mod admin_socket;
 pub mod completions;
 pub mod config;
 pub mod demo;

@@ -130,6 +130,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         let file = RevocationFile::watch(path.clone(), builder.revocations.clone(), around.clock.clone());
         builder.health.register(Arc::new(file));
     }
+    builder.logins_are_told_apart()?;
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
     let keys = builder.signing_keys()?;
     let shared = Shared { providers: &providers, keys: keys.as_ref(), audit: builder.audit()? };

@@ -4,11 +4,10 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use bearward_gateway::listener::Listener;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::cli::serve::random_seed;
 use crate::config::settings::{ListenAddress, ServerSettings};
@@ -34,9 +33,12 @@ impl Sockets {
         let egress = match &server.egress {
             None => None,
             Some(ListenAddress::Tcp(address)) => Some(Listener::Tcp(bind(*address).await?)),
-            Some(ListenAddress::Unix(path)) => Some(Listener::Unix(bind_unix(path)?)),
+            Some(ListenAddress::Unix(path)) => Some(Listener::Unix(bind_unix(path).await?)),
         };
-        let admin_socket = server.admin_socket.as_deref().map(bind_unix).transpose()?;
+        let admin_socket = match &server.admin_socket {
+            Some(path) => Some(bind_unix(path).await?),
+            None => None,
+        };
         Ok(Self {
             listen: bind(server.listen).await?,
             admin: bind(server.admin).await?,
@@ -54,7 +56,7 @@ async fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
 
 /// A socket for its owner alone. One left over by a process that is gone is replaced; a live one is not, and
 /// neither is anything that is no socket.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display()))
     };
@@ -62,10 +64,18 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
         Ok(there) if !there.file_type().is_socket() => {
             return Err(named(io::Error::other("there is a file of that name, and it is no socket")));
         }
-        Ok(_) if UnixStream::connect(path).is_ok() => return Err(named(io::ErrorKind::AddrInUse.into())),
+        Ok(_) if is_live(path).await => return Err(named(io::ErrorKind::AddrInUse.into())),
         _ => {}
     }
     bind_privately(path).map_err(named)
+}
+
+/// Only where nobody listens is a socket left over: one that is busy, or not ours to use, is somebody's.
+async fn is_live(path: &Path) -> bool {
+    match UnixStream::connect(path).await {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
+    }
 }
 
 /// Between binding and `chmod` others could connect, so both happen in a folder that they cannot enter; the
@@ -98,9 +108,9 @@ mod tests {
     async fn a_socket_is_for_its_owner_alone_and_nothing_else_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("b.sock");
-        let _listener = bind_unix(&path).unwrap();
+        let _listener = bind_unix(&path).await.unwrap();
         assert_eq!(mode(&path), 0o600);
-        assert!(UnixStream::connect(&path).is_ok());
+        assert!(is_live(&path).await);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -108,12 +118,12 @@ mod tests {
     async fn a_socket_left_over_is_replaced_and_a_live_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("b.sock");
-        let live = bind_unix(&path).unwrap();
-        assert_eq!(bind_unix(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let live = bind_unix(&path).await.unwrap();
+        assert_eq!(bind_unix(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(live);
-        assert!(path.exists() && UnixStream::connect(&path).is_err());
-        let _listener = bind_unix(&path).unwrap();
-        assert!(UnixStream::connect(&path).is_ok());
+        assert!(path.exists() && !is_live(&path).await);
+        let _listener = bind_unix(&path).await.unwrap();
+        assert!(is_live(&path).await);
     }
 
     #[tokio::test]
@@ -121,11 +131,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("precious");
         fs::write(&path, "data").unwrap();
-        let error = bind_unix(&path).unwrap_err().to_string();
+        let error = bind_unix(&path).await.unwrap_err().to_string();
         assert!(error.contains("no socket") && error.contains("precious"), "{error}");
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(bind_unix(&link).is_err());
+        assert!(bind_unix(&link).await.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"data");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_too_busy_to_answer_is_a_live_one_and_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.sock");
+        let _busy = bind_unix(&path).await.unwrap();
+        // Nobody accepts: the queue of those that wait fills.
+        let mut waiting = Vec::new();
+        while let Ok(stream) = UnixStream::connect(&path).await {
+            waiting.push(stream);
+            assert!(waiting.len() < 100_000, "the queue has no end");
+        }
+        assert_eq!(bind_unix(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 }

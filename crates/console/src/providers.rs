@@ -52,11 +52,11 @@ async fn token(
         Err(refused) => return *refused,
     };
     let wanted = Wanted { min_ttl: Duration::from_secs(min_ttl_s), ..Wanted::default() };
-    match handle.ensure_access(&wanted).await {
+    match handle.ensure_lasting(&wanted).await {
         Ok(supplied) => answer(&json!({
             "access_token": supplied.token().expose(),
             "token_type": "Bearer",
-            "expires_in": supplied.expires_in(&*supplies.clock).as_secs(),
+            "expires_in": supplied.known_to_expire_in(&*supplies.clock).map(|left| left.as_secs()),
         })),
         Err(error) => failed(&error),
     }
@@ -99,9 +99,10 @@ impl Supplies {
 /// The authorization server's refusal is the operator's business; everything else may pass.
 fn failed(error: &SupplyError) -> Response {
     let status = match *error.failure {
-        Failure::Refused { .. } | Failure::ReauthRequired { .. } | Failure::Given { .. } => {
-            StatusCode::FORBIDDEN
-        }
+        Failure::Refused { .. }
+        | Failure::ReauthRequired { .. }
+        | Failure::Given { .. }
+        | Failure::NoLogin => StatusCode::FORBIDDEN,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     let retry_after_s = error.retry_after.map(|after| after.as_secs() + 1);

@@ -129,7 +129,7 @@ impl Egress {
                 let mut answer = document_answer(&json!({
                     "access_token": token.token().expose(),
                     "token_type": "Bearer",
-                    "expires_in": token.expires_in(clock).as_secs(),
+                    "expires_in": token.known_to_expire_in(clock).map(|left| left.as_secs()),
                     "audience": audience,
                 }));
                 answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -40,12 +40,14 @@ pub struct Form {
     pub extra: Vec<(String, String)>,
     /// `Authorization`, when the client authenticates there.
     pub authorization: Option<HeaderValue>,
+    /// It spends what cannot be spent again: an answer that is not waited for is lost.
+    pub is_spending: bool,
 }
 
 impl Form {
     /// A form of these fields.
     pub fn of(fields: Vec<(&'static str, String)>) -> Self {
-        Self { fields, extra: Vec::new(), authorization: None }
+        Self { fields, extra: Vec::new(), authorization: None, is_spending: false }
     }
 
     /// The body, `application/x-www-form-urlencoded`.
@@ -155,6 +157,12 @@ impl Fetched {
             .iter()
             .find_map(|d| d.strip_prefix("max-age=")?.trim_matches('"').parse().ok())
             .map(Duration::from_secs)
+    }
+
+    /// When the server says that it answered, in seconds since the Unix epoch by its own clock (RFC 9110 §6.6.1).
+    pub fn dated(&self) -> Option<u64> {
+        let date = httpdate::parse_http_date(self.headers.get(http::header::DATE)?.to_str().ok()?).ok()?;
+        date.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs())
     }
 
     /// `Retry-After` as a pause from now: seconds, also more than can be counted, or a date (RFC 9110 §10.2.3).

@@ -13,6 +13,8 @@ use crate::fetch::{Fetch, FetchError, Fetched, Fetching, Form, JsonRequest, MAX_
 
 /// One attempt, from connecting to the last byte.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for what spends a single-use token: who stops listening too early has lost it.
+pub const SPENDING_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const USUAL_ANSWER_BYTES: usize = 16 * 1024;
 
@@ -86,6 +88,9 @@ impl Fetch for HttpFetch {
             .body(Bytes::from_owner(form.encode()));
         if let Some(authorization) = form.authorization.clone() {
             request = request.header(AUTHORIZATION, authorization);
+        }
+        if form.is_spending {
+            request = request.timeout(SPENDING_TIMEOUT);
         }
         Box::pin(self.send(url, request))
     }

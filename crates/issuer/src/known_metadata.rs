@@ -21,6 +21,8 @@ pub struct KnownMetadata {
     discovery: Discovery,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Held while somebody looks it up: one question for all who wait.
+    looking: tokio::sync::Mutex<()>,
 }
 
 /// Times are on the monotonic clock.
@@ -29,12 +31,15 @@ struct State {
     known: Option<Arc<Metadata>>,
     fresh_until: Duration,
     looked_at: Duration,
+    /// How often it was looked up in vain, and what came of the last time.
+    failures: u64,
+    failed: Option<DiscoveryError>,
 }
 
 impl KnownMetadata {
     /// Knows nothing yet.
     pub fn new(issuer: Issuer, discovery: Discovery, clock: Arc<dyn Clock>) -> Self {
-        Self { issuer, discovery, clock, state: Mutex::default() }
+        Self { issuer, discovery, clock, state: Mutex::default(), looking: tokio::sync::Mutex::default() }
     }
 
     /// Whose metadata it is.
@@ -47,23 +52,48 @@ impl KnownMetadata {
     /// # Errors
     /// As [`Discovery::metadata`], while nothing is known.
     pub async fn get(&self) -> Result<Arc<Metadata>, DiscoveryError> {
-        let now = self.clock.monotonic();
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
+        }
+        let failures = self.state().failures;
+        let _alone = self.looking.lock().await;
+        // Whoever was faster has looked for this one, too.
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
+        }
         let known = {
             let state = self.state();
-            let known = state.known.clone();
-            match known {
-                Some(known) if now < state.fresh_until => return Ok(known),
-                known => known,
+            if state.failures > failures
+                && let Some(error) = &state.failed
+            {
+                return state.known.clone().ok_or_else(|| error.clone());
             }
+            state.known.clone()
         };
+        self.look_up(known).await
+    }
+
+    fn fresh(&self) -> Option<Arc<Metadata>> {
+        let state = self.state();
+        state.known.clone().filter(|_| self.clock.monotonic() < state.fresh_until)
+    }
+
+    async fn look_up(&self, known: Option<Arc<Metadata>>) -> Result<Arc<Metadata>, DiscoveryError> {
+        let now = self.clock.monotonic();
         match self.discovery.metadata(&self.issuer).await {
             Ok(metadata) => {
                 let metadata = Arc::new(metadata);
-                *self.state() =
-                    State { known: Some(metadata.clone()), fresh_until: now + FRESH, looked_at: now };
+                let mut state = self.state();
+                state.known = Some(metadata.clone());
+                (state.fresh_until, state.looked_at) = (now + FRESH, now);
                 Ok(metadata)
             }
             Err(error) => {
+                {
+                    let mut state = self.state();
+                    state.failures += 1;
+                    state.failed = Some(error.clone());
+                }
                 let known = known.ok_or(error.clone())?;
                 tracing::warn!(issuer = %self.issuer, %error, "metadata not looked up again; the known one stays in use");
                 let mut state = self.state();

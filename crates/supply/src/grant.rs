@@ -78,6 +78,8 @@ pub struct Granted {
     pub credential: Option<Fingerprint>,
     /// What the authorization server says of how much it may still be asked.
     pub quota: Option<Quota>,
+    /// It is the first of a login: nothing that came before belongs to it.
+    pub is_new_login: bool,
 }
 
 /// An ID token as it was granted.
@@ -105,6 +107,14 @@ pub enum Revoked {
 impl Granted {
     /// A token that lives for `lifetime`.
     pub fn new(access_token: AccessToken, lifetime: Duration) -> Self {
-        Self { access_token, id_token: None, lifetime, look_again: None, credential: None, quota: None }
+        Self {
+            access_token,
+            id_token: None,
+            lifetime,
+            look_again: None,
+            credential: None,
+            quota: None,
+            is_new_login: false,
+        }
     }
 }

@@ -141,9 +141,10 @@ impl Handle {
         if let Some(held) = &held
             && let Some(id) = held.id_at(&now)
         {
-            if is_due(held, wanted, &now)
-                || id.expiry.left_at(&now) < clamp_min_ttl(wanted.min_ttl_id, id.lifetime)
-            {
+            // One that the last refresh did not renew would not be renewed by the next either.
+            let is_id_due =
+                !id.is_carried && id.expiry.left_at(&now) < clamp_min_ttl(wanted.min_ttl_id, id.lifetime);
+            if is_due(held, wanted, &now) || is_id_due {
                 let _ = entry.claim(Some(held));
             }
             entry.observer.hit(&self.label.hits);
@@ -276,7 +277,9 @@ async fn wait(
         if let Some(held) = entry.usable().filter(|held| will_do(held)) {
             return Ok(Some(Supplied { held }));
         }
-        match if by_force { entry.claim_by_force(seen.as_ref()) } else { entry.claim(seen.as_ref()) } {
+        // Where there is no token, nothing need be forced.
+        let by_force_now = by_force && entry.usable().is_some();
+        match if by_force_now { entry.claim_by_force(seen.as_ref()) } else { entry.claim(seen.as_ref()) } {
             Claim::Fetching { is_joined, mut landing } => {
                 if is_joined {
                     entry.note_joined();

@@ -37,19 +37,24 @@ pub(crate) struct HeldId {
     pub(crate) token: IdToken,
     pub(crate) lifetime: Duration,
     pub(crate) expiry: Expiry,
+    /// It came with an earlier access token.
+    pub(crate) is_carried: bool,
 }
 
 impl Held {
     /// What was granted to a request that left at `sent` (HARD 9). `before` gives its ID token where the answer has
     /// none: a refresh need not repeat it (OpenID Connect Core §12.2).
     pub(crate) fn new(granted: Granted, sent: Moment, jitter: f64, before: Option<&Self>) -> Self {
-        let Granted { access_token, id_token, lifetime, look_again, .. } = granted;
+        let Granted { access_token, id_token, lifetime, look_again, is_new_login, .. } = granted;
         let id = id_token.map(|id| HeldId {
             token: id.token,
             lifetime: id.lifetime,
             expiry: sent.plus(id.lifetime),
+            is_carried: false,
         });
-        let id = id.or_else(|| before?.id.clone());
+        // Of the same login: another's is another person's.
+        let before = before.filter(|_| !is_new_login);
+        let id = id.or_else(|| Some(HeldId { is_carried: true, ..before?.id.clone()? }));
         let expiry = sent.plus(lifetime);
         let refresh_at = match look_again {
             None => expiry.earlier_by(refresh_lead(lifetime, jitter)),

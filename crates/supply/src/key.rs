@@ -31,7 +31,7 @@ pub struct KeyParts {
     pub token_endpoint: Option<String>,
     /// The grant's name.
     pub grant: &'static str,
-    /// Hash of the subject token that is exchanged, if one is.
+    /// Hash of the subject token that is exchanged, if one is; or of the login that is gone on with.
     pub subject_token: Option<Fingerprint>,
     /// Key of the token of who acts for the subject, if somebody does.
     pub actor: Option<KeyDigest>,

@@ -27,16 +27,19 @@ const FLOOR_SHARE: u32 = 20; // a twentieth
 /// The lifetime of a token, counted from when it was asked for.
 ///
 /// What the response states counts when it is a positive number, also written as text; so does a JWT's own
-/// `exp - iat`; of both, the shorter. With neither it is [`DEFAULT`] when nothing was stated and [`SHORTEST`]
-/// when it was zero, negative or no number.
-pub fn lifetime(stated: Option<&Value>, token: &str) -> Duration {
+/// `exp - iat`, and what is left of it at the moment that the answer bears, by the server's own clock: some hand out what
+/// they have in store. Of all, the shortest. With none it is [`DEFAULT`] when nothing was stated and [`SHORTEST`] when it
+/// was zero, negative or no number.
+pub fn lifetime(stated: Option<&Value>, token: &str, dated: Option<u64>) -> Duration {
     let seconds = match stated {
         Some(Value::Number(number)) => number.as_f64(),
         Some(Value::String(text)) => text.trim().parse().ok(),
         _ => None,
     };
     let stated_soundly = seconds.filter(|seconds| *seconds > 0.0);
-    let known = stated_soundly.into_iter().chain(jwt_lifetime(token)).reduce(f64::min);
+    let left = dated.and_then(|unix_seconds| left_of_jwt(token, unix_seconds));
+    let left = left.map(|left| left.max(SHORTEST).as_secs_f64());
+    let known = stated_soundly.into_iter().chain(jwt_lifetime(token)).chain(left).reduce(f64::min);
     let otherwise = if matches!(stated, None | Some(Value::Null)) { DEFAULT } else { SHORTEST };
     known
         .and_then(|seconds| Duration::try_from_secs_f64(seconds.min(LONGEST.as_secs_f64())).ok())

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use crate::error::Failure;
 use crate::grant::{Ending, Grant, Granted, Landing, Requesting, Revoked};
-use crate::key::TokenKey;
+use crate::key::{KeyParts, TokenKey};
 use crate::revoke::{Revocable, Revoker};
 use crate::shelf::in_time;
 use crate::token_request::TokenRequest;
@@ -108,9 +108,10 @@ impl RefreshTokenGrant {
         Self(Arc::new(Inner { request, given, store, place, revoker, spending, unclaimed }))
     }
 
-    /// What its tokens depend on.
+    /// What its tokens depend on: the login, too (HARD 3).
     pub fn key(&self) -> TokenKey {
-        self.0.request.key(NAME)
+        let login = Fingerprint::from_bytes(self.0.place.key);
+        TokenKey::from(KeyParts { subject_token: Some(login), ..self.0.request.key_parts(NAME) })
     }
 }
 
@@ -191,7 +192,7 @@ impl Inner {
             }
             let sent = Moment::now(&*self.request.client.clock);
             let fields = vec![("grant_type", NAME.to_owned()), (NAME, token.expose().to_owned())];
-            let answer = match self.request.send(fields).await {
+            let answer = match self.request.spend(fields).await {
                 // Somebody else may have spent it, and written down what came: look again (HARD 12).
                 Err(Failure::Refused { code, .. }) if code == "invalid_grant" => {
                     spending.refused = Some(token.fingerprint());
@@ -199,11 +200,13 @@ impl Inner {
                 }
                 answer => answer?,
             };
+            let mut granted = answer.granted;
+            granted.is_new_login = !standing.is_stored;
+            let granted = (granted, sent);
             let next = answer.refresh_token.filter(|next| *next != token).map(|next| login.next(next));
             let Some(login) = next.or_else(|| (!standing.is_stored).then(|| login.clone())) else {
-                return Ok((answer.granted, sent));
+                return Ok(granted);
             };
-            let granted = (answer.granted, sent);
             spending.unwritten =
                 Some(Unwritten { login, replaces: standing.version, granted: granted.clone() });
             self.write_down(spending).await?;

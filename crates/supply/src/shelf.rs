@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::error::Failure;
 use crate::grant::Granted;
 use crate::held::Held;
-use crate::key::TokenKey;
+use crate::key::{KeyParts, TokenKey};
 
 /// Before the token: when it was asked for, and how long it lives, in milliseconds.
 const HEAD: usize = 16;
@@ -137,8 +137,10 @@ pub(crate) async fn in_time<T>(clock: &dyn Clock, answer: impl Future<Output = T
     }
 }
 
-/// Where a key's secrets stand.
+/// Where a key's secrets stand. A new version of the client's secret is no reason to lose a token that works, and while the
+/// secret's own store is down nobody knows the version.
 pub(crate) fn place(key: &TokenKey, purpose: Purpose) -> Place {
+    let key = TokenKey::from(KeyParts { credential: None, ..key.parts().clone() });
     let parts = key.parts();
     Place {
         tenant: parts.tenant.clone(),

@@ -22,6 +22,10 @@ pub const NAME: &str = "token_exchange";
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// By these a server refuses a token that it is given (RFC 8693 §2.2.2), some by the other.
+const TOKEN_REFUSED: [&str; 2] = ["invalid_request", "invalid_grant"];
+const TOKENS: &str = "the caller's token, or the actor's, is not taken: it may have expired, been revoked, or be for \
+                      another client; where neither is so, check `audience`, `resource` and `scopes`";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// Gets callers their own tokens.
@@ -93,11 +97,18 @@ impl TokenExchange {
             ("subject_token_type", ACCESS_TOKEN.to_owned()),
             ("requested_token_type", ACCESS_TOKEN.to_owned()),
         ];
-        if let Some(actor) = self.actor().await? {
+        let actor = self.actor().await?;
+        if let Some(actor) = &actor {
             fields.push(("actor_token", actor.token().expose().to_owned()));
             fields.push(("actor_token_type", ACCESS_TOKEN.to_owned()));
         }
-        let answer = self.request.send(fields).await?;
+        let answer = match self.request.send(fields).await {
+            Err(Failure::Refused { code, .. }) if TOKEN_REFUSED.contains(&&*code) => {
+                self.doubt_actor(actor.as_ref());
+                return Err(Failure::Refused { code, advice: TOKENS });
+            }
+            answer => answer?,
+        };
         // SPEC CL-8: what is no access token would be attached as one.
         match answer.issued_token_type.as_deref() {
             Some(ACCESS_TOKEN | JWT) => Ok(answer.granted),
@@ -108,6 +119,13 @@ impl TokenExchange {
 }
 
 impl TokenExchange {
+    /// Which of the two tokens was refused nobody says. The actor's serves everybody: it is replaced, at most twice a minute.
+    fn doubt_actor(&self, refused: Option<&Supplied>) {
+        if let (Some(actor), Some(refused)) = (&self.actor, refused) {
+            actor.invalidate(refused);
+        }
+    }
+
     async fn actor(&self) -> Result<Option<Supplied>, Failure> {
         let Some(actor) = &self.actor else { return Ok(None) };
         let supplied = actor.ensure_access(&Wanted::default()).await;

@@ -56,11 +56,24 @@ impl TokenRequest {
     /// # Errors
     /// As [`token_response::read`]; and when the endpoint is not known, or not reached.
     pub async fn send(&self, grant: Vec<(&'static str, String)>) -> Result<Answer, Failure> {
+        self.send_form(Form::of(grant)).await
+    }
+
+    /// The same with what can be sent once: the answer is waited for longer than anybody waits for a token.
+    ///
+    /// # Errors
+    /// As [`TokenRequest::send`].
+    pub async fn spend(&self, grant: Vec<(&'static str, String)>) -> Result<Answer, Failure> {
+        let mut form = Form::of(grant);
+        form.is_spending = true;
+        self.send_form(form).await
+    }
+
+    async fn send_form(&self, mut form: Form) -> Result<Answer, Failure> {
         let endpoint = match &self.token_endpoint {
             Some(endpoint) => endpoint.clone(),
             None => self.discover().await?,
         };
-        let mut form = Form::of(grant);
         form.extra = self.extra.clone();
         let optional = [("audience", &self.audience), ("resource", &self.resource)];
         form.fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));

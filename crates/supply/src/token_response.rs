@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bearward_issuer::Fetched;
 use bearward_issuer::oauth_client::Answered;
 use bearward_token::{AccessToken, IdToken, RefreshToken};
 use http::StatusCode;
@@ -46,7 +47,7 @@ pub fn read(answered: &Answered, unix_ms: u64) -> Result<Answer, Failure> {
     if !answer.status.is_success() {
         return Err(error().failure(answer.status, retry_after));
     }
-    let mut read = success(answer.status, &answer.body, unix_ms).map_err(|bad| {
+    let mut read = success(answer, unix_ms).map_err(|bad| {
         let error = error();
         if error.is_known() { error.failure(answer.status, retry_after) } else { bad }
     })?;
@@ -55,7 +56,8 @@ pub fn read(answered: &Answered, unix_ms: u64) -> Result<Answer, Failure> {
     Ok(read)
 }
 
-fn success(status: StatusCode, body: &[u8], unix_ms: u64) -> Result<Answer, Failure> {
+fn success(answer: &Fetched, unix_ms: u64) -> Result<Answer, Failure> {
+    let body = &answer.body;
     #[derive(Deserialize)]
     struct TokenResponse {
         access_token: String,
@@ -71,7 +73,7 @@ fn success(status: StatusCode, body: &[u8], unix_ms: u64) -> Result<Answer, Fail
         _ => None,
     };
     let bad = |reason| Failure::BadResponse { reason };
-    if status == StatusCode::PARTIAL_CONTENT {
+    if answer.status == StatusCode::PARTIAL_CONTENT {
         return Err(bad("it is a part of an answer that nobody asked to have in parts (status 206)"));
     }
     const NO_OBJECT: &str = "it is not a JSON object with `access_token` and `token_type`";
@@ -87,7 +89,7 @@ fn success(status: StatusCode, body: &[u8], unix_ms: u64) -> Result<Answer, Fail
     if token.is_empty() || token.len() > MAX_TOKEN_BYTES || !token.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(bad("its access_token is empty, too long, or holds characters that no header can carry"));
     }
-    let lifetime = lifetime(response.expires_in.as_ref(), &token);
+    let lifetime = lifetime(response.expires_in.as_ref(), &token, answer.dated());
     let id_token = text(response.id_token).and_then(|text| {
         let lifetime = left_of_jwt(&text, unix_ms / 1000)?;
         Some(GrantedId { token: IdToken::new(text), lifetime })
@@ -126,7 +128,7 @@ impl OAuthError {
             return Failure::RateLimited { retry_after };
         }
         let is_at_fault = (status.is_client_error() || status.is_success())
-            && status != StatusCode::REQUEST_TIMEOUT
+            && !is_of_the_way(status, self.code())
             && !IN_TROUBLE.iter().any(|code| self.says(code));
         if !is_at_fault {
             return Failure::Unavailable { status: status.as_u16(), retry_after };
@@ -135,9 +137,23 @@ impl OAuthError {
         Failure::Refused { advice: advice(&code).unwrap_or("look at the authorization server's log"), code }
     }
 
+    /// The error's code, where it is one.
     fn code(&self) -> Option<&str> {
         self.error.as_ref().and_then(Value::as_str).filter(|code| is_code(code))
     }
+}
+
+/// What answers where the token endpoint should: an ingress that is being changed, a proxy that has lost its way. Passing,
+/// unless it speaks OAuth.
+fn is_of_the_way(status: StatusCode, code: Option<&str>) -> bool {
+    const OF_THE_WAY: [StatusCode; 5] = [
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::MISDIRECTED_REQUEST,
+        StatusCode::TOO_EARLY,
+    ];
+    code.is_none() && OF_THE_WAY.contains(&status)
 }
 
 /// RFC 6749 §5.2's characters, and short: nothing else of a body is ever shown.

@@ -234,3 +234,24 @@ async fn delegation_goes_on_after_the_server_was_down() {
     assert!(scene.request(API).credential_version().is_some());
     assert!(ClientCredentials::new(scene.request(API)).request().await.is_ok());
 }
+
+// HARD 7
+#[tokio::test]
+async fn an_actor_whose_token_may_be_revoked_gets_another_before_it_expires() {
+    let scene = scene().await;
+    let machine = scene.machine();
+    let source = Source::Own(scene.exchange(API, Some(machine.clone())));
+    let alice = scene.subject_token("alice");
+    scene.claims(&source, "alice", &alice).await.unwrap();
+    let first = machine.ensure_access(&Wanted::default()).await.unwrap();
+
+    let body = json!({"error": "invalid_request"}).to_string();
+    scene.server.faults().next(Place::Token, 1, Fault::Status { status: 400, body, retry_after: None });
+    let bob = scene.subject_token("bob");
+    let error = scene.claims(&source, "bob", &bob).await.unwrap_err();
+    assert!(error.to_string().contains("the caller's token, or the actor's, is not taken"), "{error}");
+    let carol = scene.subject_token("alice");
+    scene.claims(&source, "alice", &carol).await.unwrap();
+    let second = machine.ensure_access(&Wanted::default()).await.unwrap();
+    assert_ne!(first.token().expose(), second.token().expose());
+}

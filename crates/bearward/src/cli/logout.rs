@@ -6,12 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::Exit;
-use super::operator::{Question, ask};
+use super::operator::Desk;
 use super::output::print;
 
 /// End a provider's login: forget its tokens, and revoke them at the authorization server.
 ///
-/// Succeeds also while that server is down: then it is told later. A provider with a refresh token needs a new one
+/// The server that runs here is asked, through `server.adminSocket`. Succeeds also while the authorization server is down:
+/// then it is told later. A provider with a refresh token needs a new one
 /// afterwards; one with the client's own credential gets a new token when the next request needs one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bearward logout --provider notes-api\n  bearward logout --json\n\n\
@@ -30,14 +31,15 @@ pub struct Logout {
 
 impl Logout {
     pub(super) fn run(self) -> Exit {
-        let answer = match ask(self.config.as_deref(), self.provider.as_deref(), Question::LogOut) {
-            Ok(answer) => answer,
+        let desk = Desk::open(self.config.as_deref(), self.provider.as_deref());
+        let ended = match desk.and_then(Desk::log_out) {
+            Ok(ended) => ended,
             Err(refused) => return refused.tell(),
         };
         if self.json {
-            return print(&format!("{}\n", json!({"revoked": answer.revoked})));
+            return print(&format!("{}\n", json!({"revoked": ended.revoked})));
         }
-        let words = match answer.revoked.as_str() {
+        let words = match ended.revoked.as_str() {
             "done" => "logged out; the authorization server has revoked the tokens",
             "queued" => "logged out; the authorization server could not be told, and will be",
             "not_offered" => {

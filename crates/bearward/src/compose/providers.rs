@@ -1,5 +1,6 @@
 //! Providers: by which grant each has its tokens, where they are kept, and what is attached beside.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bearward_gateway::Provider;
@@ -11,7 +12,7 @@ use bearward_supply::{
     ClientCredentials, Exchange, Grant, Handle, Label, RefreshTokenGrant, Revoker, Source, StaticToken,
     TenantSigner, TokenKey, TokenRequest, Upkeep, Wanted,
 };
-use bearward_token::Issuer;
+use bearward_token::{Fingerprint, Issuer};
 
 use super::probes::ProviderProbe;
 use super::{Builder, ComposeError};
@@ -44,7 +45,7 @@ impl Builder<'_> {
             GrantSettings::RefreshToken { request, given } => {
                 let request = Arc::new(self.request(request));
                 let store = self.stores.route(&provider.storage, Purpose::RefreshToken)?;
-                let revoker = self.revoker(&request, &provider.storage);
+                let revoker = self.revoker(&request);
                 let grant = RefreshTokenGrant::new(
                     &provider.name,
                     request,
@@ -81,7 +82,7 @@ impl Builder<'_> {
         request: &RequestSettings,
     ) -> Result<Handle, ComposeError> {
         let request = Arc::new(self.request(request));
-        let revoker = self.revoker(&request, &provider.storage);
+        let revoker = self.revoker(&request);
         let grant = ClientCredentials { request, revoker: Some(revoker.clone()) };
         let key = grant.key();
         self.shared(provider, &key, Arc::new(grant), Some(revoker))
@@ -101,7 +102,7 @@ impl Builder<'_> {
             self.manager.shelved(&provider.name, &key, Arc::new(grant), Upkeep::OnUse, None)
         });
         let request = Arc::new(self.request(request));
-        let revoker = Some(self.revoker(&request, &provider.storage));
+        let revoker = Some(self.revoker(&request));
         let label = Label::new(&provider.name, &self.around.observer);
         Exchange::new(self.manager.clone(), label, request, actor, revoker)
     }
@@ -149,13 +150,32 @@ impl Builder<'_> {
             .asserting_to(client.assertion_audience.clone())
     }
 
-    /// Where nothing outlives the process, a revocation that waits does not either: a logout must not fail for it.
-    fn revoker(&self, request: &Arc<TokenRequest>, storage: &Storage) -> Arc<Revoker> {
-        let queue: Arc<dyn Store> = match self.stores.route(storage, Purpose::Revocation) {
+    /// What waits to be revoked is kept in sealed files where there are any, wherever tokens are: a keychain cannot say what
+    /// is in it. Without them it does not outlive the process, and a logout must not fail for that.
+    fn revoker(&self, request: &Arc<TokenRequest>) -> Arc<Revoker> {
+        let sealed = Storage { refresh: Kept::Encrypted, ..Storage::default() };
+        let queue: Arc<dyn Store> = match self.stores.route(&sealed, Purpose::Revocation) {
             Ok(store) => store,
             Err(_) => self.stores.memory(),
         };
         Arc::new(Revoker::start(request.clone(), queue))
+    }
+
+    /// A refresh token that two spend ends the login of both, also where it is read from two places.
+    pub(super) fn logins_are_told_apart(&self) -> Result<(), ComposeError> {
+        let mut known: HashMap<Fingerprint, &str> = HashMap::new();
+        for provider in &self.settings.providers {
+            let GrantSettings::RefreshToken { given, .. } = &provider.grant else { continue };
+            let Ok(token) = self.around.secrets.known(given) else { continue };
+            if let Some(other) = known.insert(Fingerprint::of(token.expose()), &provider.name) {
+                return Err(ComposeError::Setting(format!(
+                    "providers `{other}` and `{}` begin with the same refresh token, and each would spend it: give each \
+                     a login of its own",
+                    provider.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn tenant_headers(

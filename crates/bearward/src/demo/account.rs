@@ -113,6 +113,19 @@ pub fn line(event: &Event, paint: Paint) -> Option<String> {
         Event::QuotaSeen { provider, limit, left, is_low_now: true, .. } => {
             format!("{} {provider}: {left} requests {limit} are left", paint.bad("⟳"))
         }
+        Event::BrokerExchanged { provider, failure: None } => {
+            format!("{} token for {provider} from the session", paint.good("⟳"))
+        }
+        Event::BrokerRefreshed { provider, failure: None } => {
+            format!("{} another token for {provider} from the session", paint.good("⟳"))
+        }
+        Event::BrokerExchanged { provider, failure: Some(failure) }
+        | Event::BrokerRefreshed { provider, failure: Some(failure) } => {
+            format!("{} the session gives no token for {provider}: {failure}", paint.bad("⟳"))
+        }
+        Event::GuardDenied { provider, reason } => {
+            format!("{} {provider} does not get the login's token: {reason}", paint.bad("✗"))
+        }
         Event::AuthAccepted { .. }
         | Event::TokenStoreHit { .. }
         | Event::FlightJoined { .. }

@@ -12,6 +12,7 @@ use crate::fetch::{Fetch, Fetched, Fetching, Form, JsonRequest};
 struct Server {
     asked: AtomicU64,
     is_down: AtomicBool,
+    is_slow: AtomicBool,
 }
 
 impl Fetch for Server {
@@ -24,7 +25,13 @@ impl Fetch for Server {
             headers: HeaderMap::new(),
             body: Bytes::from_static(body.as_bytes()),
         };
-        Box::pin(async { Ok(answer) })
+        let is_slow = self.is_slow.load(Ordering::SeqCst);
+        Box::pin(async move {
+            for _ in 0..if is_slow { 10 } else { 0 } {
+                tokio::task::yield_now().await;
+            }
+            Ok(answer)
+        })
     }
 
     fn post<'a>(&'a self, _: &'a Endpoint, _: Form) -> Fetching<'a> {
@@ -103,4 +110,17 @@ async fn what_is_doubted_is_looked_up_again_at_most_every_half_minute() {
     assert_eq!(scene.get().await, (true, 2));
     scene.known.doubt();
     assert_eq!(scene.get().await, (true, 2));
+}
+
+#[tokio::test]
+async fn a_hundred_who_ask_at_once_cost_one_question_whatever_comes_of_it() {
+    let scene = scene();
+    let all = || futures_util::future::join_all((0..100).map(|_| scene.known.get()));
+    scene.server.is_slow.store(true, Ordering::SeqCst);
+    scene.set_down(true);
+    assert!(all().await.iter().all(Result::is_err));
+    assert_eq!(scene.server.asked.swap(0, Ordering::SeqCst), 1);
+    scene.set_down(false);
+    assert!(all().await.iter().all(Result::is_ok));
+    assert_eq!(scene.server.asked.load(Ordering::SeqCst), 1);
 }

@@ -157,3 +157,15 @@ async fn without_a_token_that_can_be_read_and_without_a_login_it_says_so() {
     assert_eq!(failure.outcome(), "credential");
     assert_eq!(scene.log(), Vec::<String>::new());
 }
+
+// HARD 3
+#[tokio::test]
+async fn two_logins_of_one_client_share_neither_token_nor_flight() {
+    let scene = Scene::new();
+    let request = || Arc::new(scene.server.request(&scene.clock));
+    let of = |name: &str| {
+        RefreshTokenGrant::new(name, request(), scene.given.clone(), scene.store.clone(), None).key()
+    };
+    assert_eq!(of("calendar-of-alice"), of("calendar-of-alice"));
+    assert_ne!(of("calendar-of-alice"), of("calendar-of-bob"));
+}

@@ -116,3 +116,36 @@ async fn nothing_shows_an_id_token() {
     let shown = format!("{supplied:?} {:?} {:?}", scene.handle, with_id("a1", "secret-id", ID_LIFE));
     assert!(!shown.contains("secret-id"), "{shown}");
 }
+
+#[tokio::test]
+async fn an_id_token_that_a_refresh_does_not_renew_costs_no_request_a_second() {
+    let scene = Scene::new();
+    let id = Some(GrantedId { token: IdToken::new("id-1"), lifetime: LIFE });
+    let first = Granted { id_token: id, ..Granted::new(AccessToken::new("long"), LIFE * 8) };
+    scene.script.granted.lock().unwrap().push_back(first);
+    for _ in 0..100 {
+        scene.script.then(Ok(("longer", LIFE * 8)));
+    }
+    let wanted = Wanted { min_ttl_id: S * 600, ..Wanted::default() };
+    scene.handle.ensure_access_and_id(&wanted).await.unwrap();
+    scene.clock.advance(LIFE - S * 500);
+    for _ in 0..400 {
+        scene.handle.ensure_access_and_id(&wanted).await.unwrap();
+        scene.pass(S).await;
+    }
+    assert_eq!(scene.script.asked(), 2, "once, and that brought none");
+}
+
+#[tokio::test]
+async fn a_new_login_does_not_take_over_the_id_token_of_the_one_before() {
+    let scene = Scene::new();
+    let id = Some(GrantedId { token: IdToken::new("of alice"), lifetime: LIFE * 8 });
+    let alice = Granted { id_token: id, ..Granted::new(AccessToken::new("alice"), S * 60) };
+    let bob = Granted { is_new_login: true, ..Granted::new(AccessToken::new("bob"), LIFE) };
+    scene.script.granted.lock().unwrap().extend([alice, bob]);
+    let first = scene.handle.ensure_access(&Wanted::default()).await.unwrap();
+    assert_eq!(first.id_token(&*scene.clock).unwrap().expose(), "of alice");
+    scene.pass(S * 60).await;
+    let second = scene.handle.ensure_access(&Wanted::default()).await.unwrap();
+    assert_eq!((second.token().expose(), second.id_token(&*scene.clock)), ("bob", None));
+}

@@ -42,3 +42,12 @@ async fn a_forced_refresh_that_fails_or_brings_the_same_token_ends_in_no_other_t
     assert!(scene.handle.instead_of(&first, &wanted).await.is_err());
     assert_eq!(scene.token().await, "same", "kept, for the refusal may be the destination's own fault");
 }
+
+#[tokio::test]
+async fn who_asks_for_another_token_where_the_refused_one_was_dropped_gets_one() {
+    let scene = Scene::new();
+    let refused = scene.handle.ensure_access(&Wanted::default()).await.unwrap();
+    assert!(scene.handle.invalidate(&refused));
+    let other = scene.handle.instead_of(&refused, &Wanted::default()).await.unwrap();
+    assert_eq!(other.unwrap().token().expose(), "token-2");
+}

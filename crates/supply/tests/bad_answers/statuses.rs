@@ -95,8 +95,7 @@ async fn a_refusal_is_told_by_its_code_or_status_in_every_dialect() {
         status(403, &oauth("access_denied"), refused("access_denied")),
         status(403, &auth0(403, "Forbidden", "insufficient_scope"), refused("status 403")),
         status(403, &format!("<html>blocked: {PLANTED}"), refused("status 403")),
-        status(404, "", refused("status 404")),
-        status(405, "", refused("status 405")),
+        status(404, &oauth("invalid_request"), refused("invalid_request")),
         status(410, "", refused("status 410")),
         status(418, PLANTED, refused("status 418")),
     ];
@@ -104,12 +103,17 @@ async fn a_refusal_is_told_by_its_code_or_status_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn a_4xx_that_says_that_the_server_is_in_trouble_passes() {
+async fn a_4xx_that_says_that_the_server_or_the_way_to_it_is_in_trouble_passes() {
     let world = World::new().await;
     let rows = vec![
         status(400, &oauth("temporarily_unavailable"), UNAVAILABLE),
         status(400, &oauth("server_error"), UNAVAILABLE),
+        status(404, "", UNAVAILABLE),
+        status(404, &format!("<html>no route: {PLANTED}"), UNAVAILABLE),
+        status(405, "", UNAVAILABLE),
         status(408, "", UNAVAILABLE),
+        status(421, "", UNAVAILABLE),
+        status(425, "", UNAVAILABLE),
         status(400, &oauth("slow_down"), RATE_LIMITED),
         status(403, &auth0(403, "Forbidden", "too_many_requests"), RATE_LIMITED),
     ];
