@@ -36,7 +36,7 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Fault {
-    /// The right answer, late.
+    /// The right answer, late: what it tells of has happened by then.
     Latency {
         /// By how much.
         ms: u64,
@@ -167,8 +167,10 @@ pub(super) async fn strike(State(server): State<Shared>, request: Request, next:
     match server.faults.take(place) {
         None => next.run(request).await,
         Some(Fault::Latency { ms }) => {
+            // What was asked for has happened, whether or not anybody still waits for the answer.
+            let answer = next.run(request).await;
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            next.run(request).await
+            answer
         }
         Some(Fault::Status { status, body, retry_after }) => status_answer(status, body, retry_after),
         Some(Fault::Reset) => {
