@@ -167,6 +167,30 @@ async fn a_logout_revokes_what_the_server_has_and_succeeds_while_the_issuer_is_d
 }
 
 #[tokio::test]
+async fn the_audit_trail_tells_of_every_token_that_leaves_through_the_sidecar() {
+    let name = "the_audit_trail_tells_of_every_token_that_leaves_through_the_sidecar";
+    let Some(scene) = Scene::new(name).await else { return };
+    let trail = scene.folder.path().join("audit.jsonl");
+    scene.configure("handOut: true", &format!("telemetry: {{audit: {{file: '{}'}}}}", trail.display()));
+    let mut server = scene.serve().await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = async |path: &str| http.get(format!("http://{}/{path}", scene.egress)).send().await.unwrap();
+    assert_eq!(get("token/notes-api").await.status(), 200);
+    // Nobody is at home there.
+    assert_eq!(get("notes-api/v1/notes").await.status(), 502);
+    let lines = || {
+        let text = std::fs::read_to_string(&trail).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    eventually("both are written down", || async { lines().len() == 2 }).await;
+    for (line, outcome) in lines().iter().zip(["handed_out", "not_forwarded"]) {
+        let told = [&line["guard"], &line["outcome"], &line["provider"], &line["token"]];
+        assert_eq!(told, ["sidecar", outcome, "notes-api", "shared"]);
+    }
+    end(&mut server).await;
+}
+
+#[tokio::test]
 async fn who_wants_a_token_that_lasts_gets_the_next_one() {
     let Some(scene) = Scene::new("who_wants_a_token_that_lasts_gets_the_next_one").await else { return };
     let short = json!({"access_token": "short", "token_type": "Bearer", "expires_in": 20}).to_string();

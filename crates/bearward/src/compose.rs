@@ -133,7 +133,8 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     builder.logins_are_told_apart()?;
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
     let keys = builder.signing_keys()?;
-    let shared = Shared { providers: &providers, keys: keys.as_ref(), audit: builder.audit()? };
+    let audit = builder.audit()?;
+    let shared = Shared { providers: &providers, keys: keys.as_ref(), audit: audit.clone() };
     let guards = settings.guards.iter().map(|guard| builder.guard(guard, &shared)).collect::<Vec<_>>();
     let documents = Documents::new(keys, around.clock.clone());
     let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
@@ -145,7 +146,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     Ok(Composition {
         guards: built.clone(),
         routes: Arc::new(Routes::new(guards, events, documents)),
-        egress: settings.server.egress.as_ref().map(|_| Arc::new(builder.egress(&providers))),
+        egress: settings.server.egress.as_ref().map(|_| Arc::new(builder.egress(&providers, audit.clone()))),
         console: Console {
             observer: around.observer.clone(),
             health: builder.health,
@@ -204,14 +205,14 @@ impl Builder<'_> {
         KnownMetadata::new(issuer.clone(), Discovery::new(self.fetch.clone(), clock.clone()), clock.clone())
     }
 
-    fn egress(&self, providers: &[Arc<Provider>]) -> Egress {
+    fn egress(&self, providers: &[Arc<Provider>], audit: Option<AuditTrail>) -> Egress {
         let on_loopback = match &self.settings.server.egress {
             Some(ListenAddress::Tcp(address)) => address.ip().is_loopback(),
             _ => false,
         };
         let hosts = self.settings.server.allowed_hosts.clone();
         let browser = BrowserRules { origins: Vec::new(), hosts, on_loopback };
-        Egress::new(providers.iter().cloned(), browser, self.reserved(), self.forwarder.clone())
+        Egress::new(providers.iter().cloned(), browser, self.reserved(), self.forwarder.clone(), audit)
     }
 
     /// Headers that some provider of this process signs: no caller may set any of them anywhere.

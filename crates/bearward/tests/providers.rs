@@ -154,6 +154,12 @@ fn what_a_grant_cannot_use_or_lacks_is_refused_with_a_way_out() {
         ),
         (format!("grant: token_exchange, {ASKS}, {secret}, storage: {{access: disk}}"), "no kind of storage"),
         (
+            format!("grant: token_exchange, {ASKS}, {secret}, storage: {{access: memory}}"),
+            "of no use to grant",
+        ),
+        (format!("grant: token_exchange, {ASKS}, {secret}, prefetch: true"), "of no use to grant"),
+        ("grant: passthrough, resource: x, minTTL: {access: 5m}".to_owned(), "of no use to grant"),
+        (
             format!("grant: client_credentials, {ASKS}, {secret}, storage: {{access: encrypted}}"),
             "`state.path`",
         ),

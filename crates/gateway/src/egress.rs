@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bearward_observe::AuditTrail;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -20,10 +21,14 @@ use crate::browser::{BrowserRules, is_from_browser};
 use crate::forward::{ForwardError, Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
 use crate::provider::{AttachError, Provider};
+use crate::record::Record;
 use crate::shape;
 
 /// Bodies up to this many bytes are kept for one retry; longer ones are streamed and sent once.
 const REPLAY_LIMIT: u64 = 256 * 1024;
+
+/// What the audit trail calls this listener, in place of a guard.
+const SIDECAR: &str = "sidecar";
 
 /// The first path segment behind which tokens are handed out.
 const TOKEN: &str = "token";
@@ -38,18 +43,20 @@ pub struct Egress {
     browser: BrowserRules,
     reserved: Reserved,
     forwarder: Forwarder,
+    audit: Option<AuditTrail>,
 }
 
 impl Egress {
-    /// `browser` says which host names the listener goes by.
+    /// `browser` says which host names the listener goes by; `audit` is told of every token that leaves.
     pub fn new(
         providers: impl IntoIterator<Item = Arc<Provider>>,
         browser: BrowserRules,
         reserved: Reserved,
         forwarder: Forwarder,
+        audit: Option<AuditTrail>,
     ) -> Self {
         let providers = providers.into_iter().map(|provider| (provider.name.clone(), provider)).collect();
-        Self { providers, browser, reserved, forwarder }
+        Self { providers, browser, reserved, forwarder, audit }
     }
 
     /// Handles one request.
@@ -75,12 +82,20 @@ impl Egress {
         let Ok(uri) = provider.target.join(rest, head.uri.query()) else {
             return asked.error(StatusCode::BAD_REQUEST, "The request path is not allowed");
         };
+        let seen = self.audit.as_ref().map(|trail| (trail, head.method.clone(), head.headers.clone()));
         let outgoing = match self.outgoing(head, incoming, uri).await {
             Ok(outgoing) => outgoing,
             Err(error) => return asked.bad_body(error),
         };
         let forwarded = match provider.credential(None, &*self.forwarder.clock) {
-            Ok(credential) => self.forwarder.forward(outgoing, Some(&credential), None).await,
+            Ok(credential) => {
+                let answer = self.forwarder.forward(outgoing, Some(&credential), None).await;
+                if let Some((trail, method, headers)) = &seen {
+                    let status = answer.as_ref().ok().map(Response::status);
+                    Record::new(Some(*trail), SIDECAR, (method, headers), None).departed(&credential, status);
+                }
+                answer
+            }
             Err(error) => Err(error.into()),
         };
         match forwarded {
@@ -121,7 +136,10 @@ impl Egress {
         }
         let clock = &*self.forwarder.clock;
         let token = match provider.credential(None, clock) {
-            Ok(credential) => credential.token().await,
+            Ok(credential) => credential.token().await.inspect(|_| {
+                let about = (&head.method, &head.headers);
+                Record::new(self.audit.as_ref(), SIDECAR, about, None).handed_out(&credential);
+            }),
             Err(error) => Err(error),
         };
         Some(match token {

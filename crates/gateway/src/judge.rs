@@ -114,7 +114,7 @@ impl Inbound {
     pub(crate) fn record<'a>(&'a self, head: &'a Parts, address: Option<IpAddr>) -> Record<'a> {
         let settings = self.guard.settings();
         let trail = self.audit.as_ref().filter(|_| settings.mode != Mode::Off);
-        Record::new(trail, &settings.name, head, address)
+        Record::new(trail, &settings.name, (&head.method, &head.headers), address)
     }
 
     async fn identify(

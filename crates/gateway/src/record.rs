@@ -8,7 +8,6 @@ use bearward_observe::audit::{Departure, Entry, Outcome};
 use bearward_observe::{AuditTrail, Rejection};
 use bearward_supply::Acting;
 use bearward_token::Principal;
-use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::provider::Credential;
@@ -31,11 +30,11 @@ impl<'a> Record<'a> {
     pub(crate) fn new(
         trail: Option<&'a AuditTrail>,
         guard: &'a str,
-        head: &'a Parts,
+        (method, headers): (&'a Method, &'a HeaderMap),
         address: Option<IpAddr>,
     ) -> Self {
-        let trace_id = trail.and_then(|_| trace_id(&head.headers));
-        let (method, calls) = (&head.method, Vec::new());
+        let trace_id = trail.and_then(|_| trace_id(headers));
+        let calls = Vec::new();
         Self { trail, guard, method, trace_id, address, caller: None, calls, observed: None }
     }
 
@@ -76,6 +75,16 @@ impl<'a> Record<'a> {
 
     /// It left with a provider's token; `status` is what came back.
     pub(crate) fn departed(&self, credential: &Credential<'_>, status: Option<StatusCode>) {
+        let outcome = if status.is_some() { Outcome::Forwarded } else { Outcome::NotForwarded };
+        self.write_departure(credential, outcome, status);
+    }
+
+    /// The token itself was given to a program.
+    pub(crate) fn handed_out(&self, credential: &Credential<'_>) {
+        self.write_departure(credential, Outcome::HandedOut, None);
+    }
+
+    fn write_departure(&self, credential: &Credential<'_>, outcome: Outcome, status: Option<StatusCode>) {
         let departure = Departure {
             provider: &credential.provider.name,
             token: match credential.acting() {
@@ -84,7 +93,6 @@ impl<'a> Record<'a> {
             },
             status: status.map(|status| status.as_u16()),
         };
-        let outcome = if status.is_some() { Outcome::Forwarded } else { Outcome::NotForwarded };
         self.each(outcome, None, |trail, entry| trail.record_departure(entry, &departure));
     }
 

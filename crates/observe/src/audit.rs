@@ -39,6 +39,8 @@ pub enum Outcome {
     WouldRefuse,
     /// Sent on with a token of ours; `status` is what came back.
     Forwarded,
+    /// A provider's token itself was given to a program on this machine.
+    HandedOut,
     /// It was let in, and could not be sent on, or had no answer.
     NotForwarded,
 }

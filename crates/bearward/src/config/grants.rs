@@ -44,7 +44,7 @@ pub(crate) fn read(auth: &Section<'_>) -> Option<GrantSettings> {
             return request(auth, false).map(GrantSettings::ClientCredentials);
         }
     };
-    out_of_place(auth, name);
+    out_of_place(auth, name, share.is_some());
     settings
 }
 
@@ -153,7 +153,7 @@ fn extra(auth: &Section<'_>) -> Vec<(String, String)> {
 }
 
 /// A key that belongs to another grant was meant to do something, and does not.
-fn out_of_place(auth: &Section<'_>, grant: Text<'_>) {
+fn out_of_place(auth: &Section<'_>, grant: Text<'_>, is_staged: bool) {
     let asks = ["client_credentials", "token_exchange", "refresh_token", "session"];
     let request =
         ["clientId", "clientSecret", "clientKey", "clientAuth", "assertionAudience", "tokenEndpoint"];
@@ -164,6 +164,14 @@ fn out_of_place(auth: &Section<'_>, grant: Text<'_>) {
         ("actor", &["token_exchange"]),
         ("authority", &["client_credentials", "token_exchange", "refresh_token", "session", "static"]),
     ];
+    // What nobody gets ahead of time, or keeps: callers' own tokens, and those that are given.
+    let fetched: &[&str] = &["client_credentials", "refresh_token", "session"];
+    let shared: &[&str] = &["client_credentials", "refresh_token", "session", "static"];
+    if !is_staged {
+        rules.extend([("prefetch", shared), ("storage", fetched)]);
+    }
+    let dated: &[&str] = &["client_credentials", "token_exchange", "refresh_token", "session"];
+    rules.push(("minTTL", dated));
     rules.extend(request.into_iter().chain(more).map(|key| (key, asks.as_slice())));
     for (key, grants) in rules {
         if let Some(node) = auth.node(key).filter(|_| !grants.contains(&grant.text)) {

@@ -74,7 +74,8 @@ fn has_a_caller(
 fn is_kept_somewhere(section: &Section<'_>, provider: &ProviderSettings, settings: &Settings) {
     let storage = provider.storage;
     let is_login = matches!(provider.grant, GrantSettings::RefreshToken { .. });
-    let kept = [(storage.access, true), (storage.refresh, is_login)];
+    let is_fetched = provider.grant.has_shared() && !matches!(provider.grant, GrantSettings::Static { .. });
+    let kept = [(storage.access, is_fetched), (storage.refresh, is_login)];
     let is_sealed = kept.contains(&(Kept::Encrypted, true));
     if is_sealed && settings.state.is_none() {
         let help = "add `state: {backend: file, path: ./state, key: {env: BEARWARD_STATE_KEY}}` with a key from \
