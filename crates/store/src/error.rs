@@ -58,6 +58,16 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// Written, and perhaps not for ever: it is read from now on, and the machine's power may take it back.
+    #[error(
+        "what was written to `{path}` stands there and may not outlive a crash of the machine ({reason}): see to the disk"
+    )]
+    NotDurable {
+        /// The folder whose names did not go to the disk.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The file system refused.
     #[error("{doing} `{path}` failed: {reason}")]
     Io {

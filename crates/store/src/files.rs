@@ -30,7 +30,7 @@ use crate::{
     Damage, Expected, Listing, Place, PlaceId, Purpose, Record, SealingKeys, SecretBytes, Store, StoreError,
     Storing,
 };
-use folder::Folder;
+use folder::{Folder, SyncNames};
 
 /// No file of ours is longer: the longest secret, and room for a place of long names.
 const MAX_FILE_BYTES: u64 = (MAX_SECRET_BYTES + OVERHEAD) as u64 + 64 * 1024;
@@ -60,9 +60,17 @@ impl SealedFiles {
         keys: SealingKeys,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let path = path.into();
+        Self::open_on(path.into(), keys, clock, Box::new(durable::sync_folder)).await
+    }
+
+    async fn open_on(
+        path: PathBuf,
+        keys: SealingKeys,
+        clock: Arc<dyn Clock>,
+        sync: SyncNames,
+    ) -> Result<Self, StoreError> {
         let inner = blocking(move || {
-            let folder = Folder::open(&path)?;
+            let folder = Folder::open(&path, sync)?;
             let inner = Inner { folder, keys, clock, writing: Mutex::default() };
             inner.sweep()?.tell();
             Ok(inner)
@@ -141,6 +149,7 @@ impl Inner {
         }
         let id = place.id();
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.folder.sync_owed_names()?;
         let standing = match self.read(&id) {
             Ok(found) => found.map_or(Standing::Nothing, |found| found.row.standing(&*self.clock)),
             // What cannot be read stands in nobody's way who logs in or out.

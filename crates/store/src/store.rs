@@ -34,7 +34,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] and [`StoreError::LoggedOut`] when something else stands there; others when the store
-    /// cannot be read or written.
+    /// cannot be read or written. After [`StoreError::NotDurable`] the new record stands there, so that the same write
+    /// meets it as a conflict; no conflict is told before what stands there is durable.
     fn put<'a>(
         &'a self,
         place: &'a Place,

@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::durable::{failed, private, sync_folder};
 use crate::{PlaceId, StoreError};
@@ -10,14 +11,20 @@ use crate::{PlaceId, StoreError};
 const LOCK: &str = "lock";
 const UNFINISHED: &str = "tmp";
 
+/// Brings the names in a folder to the disk; a test's disk refuses.
+pub(super) type SyncNames = Box<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
+
 /// Open, and locked while this lives.
 pub(super) struct Folder {
     path: PathBuf,
     _lock: File,
+    sync: SyncNames,
+    /// A name changed hands and did not go to the disk.
+    owes_sync: AtomicBool,
 }
 
 impl Folder {
-    pub(super) fn open(state: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(state: &Path, sync: SyncNames) -> Result<Self, StoreError> {
         let path = state.join("records");
         make_private(&path).map_err(|error| failed("making the folder", &path, &error))?;
         // Its name must not be lost with the power either; whoever may not read the folders above cannot help that.
@@ -25,7 +32,7 @@ impl Folder {
             let _ = sync_folder(above);
         }
         let lock = lock(&path)?;
-        let folder = Self { path, _lock: lock };
+        let folder = Self { path, _lock: lock, sync, owes_sync: AtomicBool::new(false) };
         folder.remove_unfinished()?;
         Ok(folder)
     }
@@ -36,6 +43,21 @@ impl Folder {
 
     pub(super) fn record(&self, id: &PlaceId) -> PathBuf {
         self.path.join(id.to_string())
+    }
+
+    /// What stands in the folder outlives the machine's power afterwards.
+    pub(super) fn sync_names(&self) -> Result<(), StoreError> {
+        let synced = (self.sync)(&self.path);
+        self.owes_sync.store(synced.is_err(), Ordering::Relaxed);
+        synced.map_err(|error| StoreError::NotDurable { path: self.path.clone(), reason: error.to_string() })
+    }
+
+    /// Makes good what an earlier write could not: whoever tries again must not be told that all is well.
+    pub(super) fn sync_owed_names(&self) -> Result<(), StoreError> {
+        match self.owes_sync.load(Ordering::Relaxed) {
+            true => self.sync_names(),
+            false => Ok(()),
+        }
     }
 
     /// Where a record is written before it takes its name.

@@ -1,4 +1,5 @@
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bearward_token::{ManualClock, SealingKey};
@@ -20,8 +21,12 @@ fn clock() -> Arc<ManualClock> {
 }
 
 async fn open(folder: &TempDir, keys: &[u8], clock: &Arc<ManualClock>) -> Result<SealedFiles, StoreError> {
+    SealedFiles::open(folder.path(), sealing(keys), clock.clone()).await
+}
+
+fn sealing(keys: &[u8]) -> SealingKeys {
     let keys: Vec<_> = keys.iter().map(|byte| SealingKey::new(hex::encode([*byte; 32]))).collect();
-    SealedFiles::open(folder.path(), SealingKeys::parse(&keys).unwrap(), clock.clone()).await
+    SealingKeys::parse(&keys).unwrap()
 }
 
 async fn put(store: &SealedFiles, number: u8, text: &str) {
@@ -171,6 +176,31 @@ async fn one_folder_is_open_once_and_the_error_says_who_has_it() {
     );
     drop(copy);
     open(&folder, &[1], &clock).await.unwrap();
+}
+
+// HARD 13, 33
+#[tokio::test]
+async fn a_write_whose_name_does_not_reach_the_disk_is_told_stands_and_is_made_good_before_anything_else() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let refuses = Arc::new(AtomicBool::new(false));
+    let disk = refuses.clone();
+    let sync: SyncNames = Box::new(move |path| match disk.load(Ordering::Relaxed) {
+        true => Err(std::io::Error::other("the disk is gone")),
+        false => durable::sync_folder(path),
+    });
+    let store = SealedFiles::open_on(folder.path().into(), sealing(&[1]), clock, sync).await.unwrap();
+    let first = store.put(&place(1), secret("first"), None, Expected::Absent).await.unwrap();
+    refuses.store(true, Ordering::Relaxed);
+    let at = place(1);
+    let rotate = || store.put(&at, secret("second"), None, Expected::Version(first));
+    let told = rotate().await.unwrap_err();
+    assert!(matches!(told, StoreError::NotDurable { .. }), "{told}");
+    assert_eq!(text(&store, &place(1)).await.unwrap(), "second");
+    // Whoever tries again is not told of a conflict, which says that it was written, while it may not outlive a crash.
+    assert_eq!(rotate().await, Err(told));
+    refuses.store(false, Ordering::Relaxed);
+    assert!(matches!(rotate().await, Err(StoreError::Conflict { .. })));
+    assert_eq!(text(&store, &place(1)).await.unwrap(), "second");
 }
 
 #[cfg(unix)]
