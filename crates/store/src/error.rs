@@ -78,6 +78,16 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// The folder of records may be somebody else's: who made it decides what is in it.
+    #[error("`{path}` {reason}: Bearward keeps records in a folder that it made; {advice}")]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        reason: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// Another process writes there.
     #[error("`{path}` is in use by {}: end it, or give each process a `state.path` of its own", holder(.pid))]
     InUse {

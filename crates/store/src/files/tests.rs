@@ -218,6 +218,53 @@ async fn only_the_owner_may_look() {
     assert_eq!([mode(&file(&store, 1)), mode(&records.join("lock"))], [0o600; 2]);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_place_of_the_folder_is_refused_and_what_it_leads_to_is_left_as_it_is() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (folder, elsewhere, clock) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), clock());
+    fs::set_permissions(elsewhere.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for leads_to in [elsewhere.path(), &folder.path().join("nowhere")] {
+        symlink(leads_to, folder.path().join("records")).unwrap();
+        let refused = open(&folder, &[1], &clock).await.unwrap_err();
+        assert!(matches!(refused, StoreError::NotOurs { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("is a symbolic link"), "{refused}");
+        fs::remove_file(folder.path().join("records")).unwrap();
+    }
+    assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_place_of_the_lock_is_not_followed() {
+    let (store, clock, folder) = fresh().await;
+    let (lock, precious) = (store.folder().join("lock"), folder.path().join("precious"));
+    drop(store);
+    fs::write(&precious, "do not truncate").unwrap();
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&precious, &lock).unwrap();
+    let refused = open(&folder, &[1], &clock).await.unwrap_err().to_string();
+    assert!(refused.starts_with("locking `"), "{refused}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "do not truncate");
+}
+
+// Only the superuser can give a folder away; elsewhere this proves nothing.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_of_another_user_is_refused() {
+    use std::os::unix::fs::chown;
+    const NOBODY: u32 = 65_534;
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let records = folder.path().join("records");
+    fs::create_dir(&records).unwrap();
+    if chown(&records, Some(NOBODY), None).is_err() {
+        return;
+    }
+    let refused = open(&folder, &[1], &clock).await.unwrap_err();
+    assert!(refused.to_string().contains("belongs to another user"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_made_is_an_error_that_names_it() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
