@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::durable::{failed, private, sync_folder};
@@ -12,7 +13,7 @@ const LOCK: &str = "lock";
 const UNFINISHED: &str = "tmp";
 
 /// Brings the names in a folder to the disk; a test's disk refuses.
-pub(super) type SyncNames = Box<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
+pub(super) type SyncNames = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
 /// Open, and locked while this lives.
 pub(super) struct Folder {

@@ -184,11 +184,12 @@ async fn a_write_whose_name_does_not_reach_the_disk_is_told_stands_and_is_made_g
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let refuses = Arc::new(AtomicBool::new(false));
     let disk = refuses.clone();
-    let sync: SyncNames = Box::new(move |path| match disk.load(Ordering::Relaxed) {
+    let sync: SyncNames = Arc::new(move |path| match disk.load(Ordering::Relaxed) {
         true => Err(std::io::Error::other("the disk is gone")),
         false => durable::sync_folder(path),
     });
-    let store = SealedFiles::open_on(folder.path().into(), sealing(&[1]), clock, sync).await.unwrap();
+    let records = Folder::open(folder.path(), sync).unwrap();
+    let store = SealedFiles::open_in(records, sealing(&[1]), clock).await.unwrap();
     let first = store.put(&place(1), secret("first"), None, Expected::Absent).await.unwrap();
     refuses.store(true, Ordering::Relaxed);
     let at = place(1);
@@ -201,6 +202,31 @@ async fn a_write_whose_name_does_not_reach_the_disk_is_told_stands_and_is_made_g
     refuses.store(false, Ordering::Relaxed);
     assert!(matches!(rotate().await, Err(StoreError::Conflict { .. })));
     assert_eq!(text(&store, &place(1)).await.unwrap(), "second");
+}
+
+#[tokio::test]
+async fn who_has_patience_gets_the_folder_as_soon_as_it_is_free() {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let (store, clock, folder) = fresh().await;
+    let wait = || {
+        let (path, clock) = (folder.path().to_owned(), clock.clone());
+        tokio::spawn(SealedFiles::open_within(path, sealing(&[1]), clock, PATIENCE))
+    };
+    let looked = async |after: Duration| {
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(after);
+    };
+    let waiting = wait();
+    looked(LOCK_INTERVAL).await;
+    drop(store);
+    looked(LOCK_INTERVAL).await;
+    let store = waiting.await.unwrap().unwrap();
+    let waiting = wait();
+    looked(PATIENCE).await;
+    let refused = waiting.await.unwrap().unwrap_err();
+    assert_eq!(refused, StoreError::InUse { path: store.folder().to_owned(), pid: Some(std::process::id()) });
 }
 
 #[cfg(unix)]
