@@ -117,6 +117,9 @@ pub fn line(event: &Event, paint: Paint) -> Option<String> {
         | Event::TokenStoreHit { .. }
         | Event::FlightJoined { .. }
         | Event::QuotaSeen { .. }
+        | Event::BrokerExchanged { .. }
+        | Event::BrokerRefreshed { .. }
+        | Event::GuardDenied { .. }
         | Event::Proxied { .. } => return None,
     })
 }
