@@ -44,6 +44,19 @@ pub enum StoreError {
         /// What to do, behind a colon; or nothing.
         advice: &'static str,
     },
+    /// The names that make the place are too long for the store.
+    #[error(
+        "tenant, issuer, user and client of the {purpose} have {bytes} bytes together, and this store keeps at most \
+         {limit}: no server gives out such names, look at who sends them"
+    )]
+    PlaceTooLong {
+        /// What kind of record it is.
+        purpose: &'static str,
+        /// How long they are, with their lengths.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Memory holds as many records as it may.
     #[error("{limit} records are kept in memory and none has expired: no more are taken")]
     Full {

@@ -33,7 +33,9 @@ use crate::{
 };
 use folder::{Folder, SyncNames};
 
-/// No file of ours is longer: the longest secret, and room for a place of long names.
+/// Longest place, in bytes: what is longer would be written and then be taken for an altered file.
+const MAX_PLACE_BYTES: usize = 60 * 1024;
+/// No file of ours is longer: the longest secret, the longest place, and room for what stands with them.
 const MAX_FILE_BYTES: u64 = (MAX_SECRET_BYTES + OVERHEAD) as u64 + 64 * 1024;
 
 /// So often who waits for the folder looks whether it is free: no system tells when.
@@ -178,6 +180,7 @@ impl Inner {
         if let State::Live { secret, .. } = &state {
             rules::check_length(&place, secret.expose().len())?;
         }
+        check_place(&place)?;
         let id = place.id();
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.folder.sync_owed_names()?;
@@ -211,6 +214,16 @@ impl Inner {
             }
         }
         Ok(listing)
+    }
+}
+
+fn check_place(place: &Place) -> Result<(), StoreError> {
+    let bytes = place.encode().len();
+    match bytes > MAX_PLACE_BYTES {
+        true => {
+            Err(StoreError::PlaceTooLong { purpose: place.purpose.as_str(), bytes, limit: MAX_PLACE_BYTES })
+        }
+        false => Ok(()),
     }
 }
 

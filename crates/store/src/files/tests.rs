@@ -300,6 +300,22 @@ async fn a_folder_that_cannot_be_made_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn names_that_could_not_be_read_again_are_refused_when_they_are_written() {
+    let (store, _, _folder) = fresh().await;
+    let named = |client: usize| Place { client: "c".repeat(client), ..place(1) };
+    let longest = SecretBytes::new(vec![b's'; MAX_SECRET_BYTES]);
+    let fits = named(MAX_PLACE_BYTES - named(0).encode().len());
+    store.put(&fits, longest.clone(), Some(u64::MAX), Expected::Absent).await.unwrap();
+    assert_eq!(store.get(&fits).await.unwrap().unwrap().secret, longest);
+    let too_long = named(MAX_PLACE_BYTES - named(0).encode().len() + 1);
+    let refused = store.put(&too_long, secret("x"), None, Expected::NewLogin).await.unwrap_err();
+    assert!(matches!(refused, StoreError::PlaceTooLong { .. }), "{refused}");
+    assert!(refused.to_string().len() < 300, "the name is not repeated");
+    assert_eq!(store.remove(&too_long).await, Err(refused));
+    assert_eq!(store.get(&too_long).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_file_of_gigabytes_is_not_read_into_memory() {
     let (store, _, _folder) = fresh().await;
     fs::File::create(file(&store, 1)).unwrap().set_len(1 << 33).unwrap();
