@@ -24,8 +24,9 @@ impl Sweeping {
         let sweep = async move {
             loop {
                 clock.sleep(DAY).await;
-                if let Err(error) = files.sweep().await {
-                    tracing::warn!(%error, "the state was not swept");
+                match files.sweep().await {
+                    Ok(swept) => swept.tell(),
+                    Err(error) => tracing::warn!(%error, "the state was not swept"),
                 }
             }
         };
@@ -67,3 +68,6 @@ pub(super) async fn open(
     }
     Ok((stores, sweeping))
 }
+
+#[cfg(test)]
+mod tests;
