@@ -35,6 +35,8 @@ async fn a_record_that_is_damaged_while_the_server_runs_is_told_within_a_day() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    // With one subscriber alone, another test's thread could decide for all that nobody listens.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber);
     let (folder, clock) =
         (tempfile::tempdir().unwrap(), Arc::new(ManualClock::at_unix_ms(1_800_000_000_000)));
