@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use bearward_token::ClientSecret;
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::{SecretError, SecretRef};
@@ -31,18 +32,32 @@ impl Local {
         usable(&SecretRef::Env(name.to_owned()), text.clone())
     }
 
-    pub(crate) fn file(&self, path: &Path) -> Result<ClientSecret, SecretError> {
-        let reference = SecretRef::File(path.to_owned());
-        // Who swaps a symlink removes what it led to: whoever had followed it half way finds the new one.
-        let mut read = read_file(&reference, path);
-        for _ in 0..SWAPS {
-            if !matches!(read, Err(SecretError::Unreadable { .. })) {
-                break;
+    /// Waits for a file on a thread of its own: its disk may be slow, or a network's, and many tasks share this one.
+    pub(crate) async fn read(&self, reference: &SecretRef) -> Result<ClientSecret, SecretError> {
+        match reference {
+            SecretRef::Env(name) => self.variable(name),
+            SecretRef::File(path) => {
+                let (path, ending) = (path.clone(), "the program is ending".to_owned());
+                let unread = SecretError::Unreadable { path: path.clone(), reason: ending };
+                spawn_blocking(move || file(&path)).await.unwrap_or(Err(unread))
             }
-            read = read_file(&reference, path);
+            remote => Err(SecretError::NotLocal(remote.clone())),
         }
-        usable(&reference, read?)
     }
+}
+
+/// What is in a file. Holds the thread up for as long as the disk takes.
+pub(crate) fn file(path: &Path) -> Result<ClientSecret, SecretError> {
+    let reference = SecretRef::File(path.to_owned());
+    // Who swaps a symlink removes what it led to: whoever had followed it half way finds the new one.
+    let mut read = read_file(&reference, path);
+    for _ in 0..SWAPS {
+        if !matches!(read, Err(SecretError::Unreadable { .. })) {
+            break;
+        }
+        read = read_file(&reference, path);
+    }
+    usable(&reference, read?)
 }
 
 /// What is empty was meant to be something else.

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use crate::aws::{Aws, AwsSettings};
 use crate::kept::Kept;
-use crate::local::Local;
+use crate::local::{self, Local};
 use crate::vault::{Vault, VaultSettings};
 use crate::{SecretError, SecretRef, Store, VaultRef};
 
@@ -65,8 +65,7 @@ impl Secrets {
     pub async fn read(&self, reference: &SecretRef) -> Result<ClientSecret, SecretError> {
         let local = &self.0.local;
         match reference {
-            SecretRef::Env(name) => local.variable(name),
-            SecretRef::File(path) => local.file(path),
+            SecretRef::Env(_) | SecretRef::File(_) => local.read(reference).await,
             SecretRef::Vault(place) => self.kept(reference).get(|| self.ask_vault(reference, place)).await,
             SecretRef::Aws(place) => {
                 self.kept(reference).get(|| self.0.aws.read(reference, place, local)).await
@@ -74,11 +73,11 @@ impl Secrets {
         }
     }
 
-    /// The same without waiting; `None` for what is in a store on the network.
+    /// The same without waiting but for the disk; `None` for what is in a store on the network.
     pub fn read_local(&self, reference: &SecretRef) -> Option<Result<ClientSecret, SecretError>> {
         match reference {
             SecretRef::Env(name) => Some(self.0.local.variable(name)),
-            SecretRef::File(path) => Some(self.0.local.file(path)),
+            SecretRef::File(path) => Some(local::file(path)),
             SecretRef::Vault(_) | SecretRef::Aws(_) => None,
         }
     }

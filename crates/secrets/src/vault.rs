@@ -100,7 +100,7 @@ impl Vault {
         place: &VaultRef,
         local: &Local,
     ) -> Result<ClientSecret, SecretError> {
-        let api = self.api.get_or_try_init(|| async { Api::new(&self.settings) }).await?;
+        let api = self.api.get_or_try_init(|| Api::new(&self.settings)).await?;
         let auth = &self.settings.auth;
         let token = self.session.token(api, auth, local).await?;
         match api.read(reference, place, &token).await {

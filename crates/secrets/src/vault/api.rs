@@ -1,11 +1,13 @@
 //! The four requests that are made of Vault's HTTP API.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bearward_token::{AccessToken, ClientSecret};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Url};
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use super::answer::{self, Answer};
 use super::{VaultAuth, VaultSettings};
@@ -38,7 +40,7 @@ pub(super) struct Lease {
 }
 
 impl Api {
-    pub(super) fn new(settings: &VaultSettings) -> Result<Self, SecretError> {
+    pub(super) async fn new(settings: &VaultSettings) -> Result<Self, SecretError> {
         let mut client = Client::builder()
             .user_agent(concat!("bearward/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -46,14 +48,7 @@ impl Api {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT);
         if let Some(path) = &settings.ca_certificate {
-            let named =
-                |why: String| setup(format!("`secrets.vault.caCertificate` ({}): {why}", path.display()));
-            let pem = std::fs::read(path).map_err(|error| named(error.to_string()))?;
-            let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| named(error.to_string()))?;
-            if authorities.is_empty() {
-                return Err(named("it holds no certificate in PEM".into()));
-            }
-            client = client.tls_certs_only(authorities);
+            client = client.tls_certs_only(authorities(path).await?);
         }
         let client = client.build().map_err(|error| setup(error.to_string()))?;
         let address = Url::parse(settings.address.as_str()).map_err(|error| setup(error.to_string()))?;
@@ -68,11 +63,7 @@ impl Api {
         auth: &VaultAuth,
         local: &Local,
     ) -> Result<(AccessToken, Lease), SecretError> {
-        let secret = match auth.secret() {
-            SecretRef::Env(name) => local.variable(name)?,
-            SecretRef::File(path) => local.file(path)?,
-            other => return Err(SecretError::NotLocal(other.clone())),
-        };
+        let secret = local.read(auth.secret()).await?;
         let (mount, body) = match auth {
             VaultAuth::AppRole { mount, role_id, .. } => {
                 (mount, json!({"role_id": role_id, "secret_id": secret.expose()}))
@@ -144,6 +135,19 @@ impl Api {
             whole.add(&chunk)?;
         }
         Ok(whole)
+    }
+}
+
+/// The certificates in a file.
+async fn authorities(path: &Path) -> Result<Vec<Certificate>, SecretError> {
+    let named = |why: String| setup(format!("`secrets.vault.caCertificate` ({}): {why}", path.display()));
+    let file = path.to_owned();
+    let pem = spawn_blocking(move || std::fs::read(file)).await.unwrap_or_else(|ended| Err(ended.into()));
+    let pem = pem.map_err(|error| named(error.to_string()))?;
+    let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| named(error.to_string()))?;
+    match authorities.is_empty() {
+        true => Err(named("it holds no certificate in PEM".into())),
+        false => Ok(authorities),
     }
 }
 
