@@ -29,7 +29,7 @@ impl Local {
 
     pub(crate) fn variable(&self, name: &str) -> Result<ClientSecret, SecretError> {
         let text = self.environment.get(name).ok_or_else(|| SecretError::NotSet(name.to_owned()))?;
-        usable(&SecretRef::Env(name.to_owned()), text.clone())
+        usable(&SecretRef::Env(name.to_owned()), Zeroizing::new(text.clone()))
     }
 
     /// Waits for a file on a thread of its own: its disk may be slow, or a network's, and many tasks share this one.
@@ -60,17 +60,23 @@ pub(crate) fn file(path: &Path) -> Result<ClientSecret, SecretError> {
     usable(&reference, read?)
 }
 
-/// What is empty was meant to be something else.
-pub(crate) fn usable(reference: &SecretRef, text: String) -> Result<ClientSecret, SecretError> {
+/// What is empty was meant to be something else, and so was what is far too long.
+pub(crate) fn usable(
+    reference: &SecretRef,
+    mut text: Zeroizing<String>,
+) -> Result<ClientSecret, SecretError> {
     if text.is_empty() {
         return Err(SecretError::Empty(reference.clone()));
     }
-    Ok(ClientSecret::new(text))
+    if text.len() as u64 > MAX_BYTES {
+        return Err(SecretError::NotText(reference.clone()));
+    }
+    Ok(ClientSecret::new(std::mem::take(&mut *text)))
 }
 
 /// Opened once and read to its end: whoever swaps the path meanwhile changes what the next one reads. Copies that are
 /// made along the way are wiped (HARD 20).
-fn read_file(reference: &SecretRef, path: &Path) -> Result<String, SecretError> {
+fn read_file(reference: &SecretRef, path: &Path) -> Result<Zeroizing<String>, SecretError> {
     let unreadable = |reason: String| SecretError::Unreadable { path: path.into(), reason };
     let not_text = || SecretError::NotText(reference.clone());
     let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
@@ -89,7 +95,8 @@ fn read_file(reference: &SecretRef, path: &Path) -> Result<String, SecretError> 
         return Err(not_text());
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| not_text())?;
-    Ok(text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
+    let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(unix)]

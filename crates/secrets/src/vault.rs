@@ -2,6 +2,7 @@
 
 mod answer;
 mod api;
+mod login;
 mod session;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use tokio::sync::OnceCell;
 use self::api::Api;
 use self::session::Session;
 use crate::local::Local;
-use crate::{SecretError, SecretRef, VaultRef};
+use crate::{SecretError, SecretRef, Store, VaultRef};
 
 /// Where Vault is and how it is logged in to.
 #[derive(Debug, Clone)]
@@ -111,4 +112,9 @@ impl Vault {
             outcome => outcome,
         }
     }
+}
+
+/// What it is reached with is not as it must be.
+fn setup(reason: String) -> SecretError {
+    SecretError::Setup { store: Store::Vault, reason }
 }

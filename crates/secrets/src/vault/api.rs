@@ -4,13 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use bearward_token::{AccessToken, ClientSecret};
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Url};
-use serde_json::json;
 use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
 
 use super::answer::{self, Answer};
-use super::{VaultAuth, VaultSettings};
+use super::login::login;
+use super::{VaultAuth, VaultSettings, setup};
 use crate::local::Local;
 use crate::{SecretError, SecretRef, Store, VaultRef};
 
@@ -64,22 +66,14 @@ impl Api {
         local: &Local,
     ) -> Result<(AccessToken, Lease), SecretError> {
         let secret = local.read(auth.secret()).await?;
-        let (mount, body) = match auth {
-            VaultAuth::AppRole { mount, role_id, .. } => {
-                (mount, json!({"role_id": role_id, "secret_id": secret.expose()}))
-            }
-            VaultAuth::Kubernetes { mount, role, .. } => {
-                (mount, json!({"role": role, "jwt": secret.expose()}))
-            }
-            VaultAuth::Token(_) => {
-                let token = AccessToken::new(secret.expose());
-                let request = self.request(Method::GET, &["auth/token/lookup-self"], Some(&token))?;
-                let lease = answer::looked_up(&self.send(request).await?)?;
-                return Ok((token, lease));
-            }
+        let Some((mount, body)) = login(auth, &secret)? else {
+            let token = AccessToken::new(secret.expose());
+            let request = self.request(Method::GET, &["auth/token/lookup-self"], Some(&token))?;
+            let lease = answer::looked_up(&self.send(request).await?)?;
+            return Ok((token, lease));
         };
         let request = self.request(Method::POST, &["auth", mount, "login"], None)?;
-        let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        let request = request.header(CONTENT_TYPE, "application/json").body(body);
         answer::logged_in(&self.send(request).await?, auth)
     }
 
@@ -120,7 +114,9 @@ impl Api {
             request = request.header(NAMESPACE, namespace.clone());
         }
         if let Some(token) = token {
-            let mut token = HeaderValue::from_str(token.expose())
+            // This copy of it is ours to wipe, too (HARD 20).
+            let token = Bytes::from_owner(Zeroizing::new(token.expose().as_bytes().to_vec()));
+            let mut token = HeaderValue::from_maybe_shared(token)
                 .map_err(|_| setup("its token cannot be written in a header".into()))?;
             token.set_sensitive(true);
             request = request.header(TOKEN, token);
@@ -149,10 +145,6 @@ async fn authorities(path: &Path) -> Result<Vec<Certificate>, SecretError> {
         true => Err(named("it holds no certificate in PEM".into())),
         false => Ok(authorities),
     }
-}
-
-fn setup(reason: String) -> SecretError {
-    SecretError::Setup { store: Store::Vault, reason }
 }
 
 /// What the operating system or TLS said, without the address repeated on every level.
