@@ -25,6 +25,7 @@ mod local;
 mod member;
 mod reference;
 mod secrets;
+mod sources;
 mod vault;
 
 pub use aws::AwsSettings;

@@ -8,11 +8,12 @@ use std::time::Duration;
 use bearward_token::{ClientSecret, Clock, Fingerprint, SystemClock};
 use futures_util::future::join_all;
 
-use crate::aws::{Aws, AwsSettings};
+use crate::aws::AwsSettings;
 use crate::kept::Kept;
 use crate::local::{self, Local};
+use crate::sources::Sources;
 use crate::vault::{Vault, VaultSettings};
-use crate::{SecretError, SecretRef, Store, VaultRef};
+use crate::{SecretError, SecretRef, Store};
 
 /// So long what a store on the network said counts without a question, unless its settings say otherwise.
 pub(crate) const REFRESH: Duration = Duration::from_secs(30);
@@ -31,9 +32,7 @@ pub struct StoreSettings {
 }
 
 struct Inner {
-    local: Local,
-    vault: Option<Vault>,
-    aws: Aws,
+    sources: Arc<Sources>,
     clock: Arc<dyn Clock>,
     /// What came from stores: as many as the configuration names.
     kept: Mutex<HashMap<SecretRef, Arc<Kept>>>,
@@ -52,9 +51,8 @@ impl Secrets {
         stores: StoreSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let vault = stores.vault.map(|settings| Vault::new(settings, clock.clone()));
-        let (local, aws) = (Local::new(environment), Aws::new(stores.aws));
-        Self(Arc::new(Inner { local, vault, aws, clock, kept: Mutex::default() }))
+        let sources = Arc::new(Sources::new(Local::new(environment), stores, clock.clone()));
+        Self(Arc::new(Inner { sources, clock, kept: Mutex::default() }))
     }
 
     /// The secret behind a reference: as it is now, or for a store on the network as it was at most `refresh` ago, or
@@ -63,20 +61,21 @@ impl Secrets {
     /// # Errors
     /// As [`SecretError`] says. A store that does not answer is no error while something is known.
     pub async fn read(&self, reference: &SecretRef) -> Result<ClientSecret, SecretError> {
-        let local = &self.0.local;
-        match reference {
-            SecretRef::Env(_) | SecretRef::File(_) => local.read(reference).await,
-            SecretRef::Vault(place) => self.kept(reference).get(|| self.ask_vault(reference, place)).await,
-            SecretRef::Aws(place) => {
-                self.kept(reference).get(|| self.0.aws.read(reference, place, local)).await
-            }
+        let sources = &self.0.sources;
+        if !reference.is_remote() {
+            return sources.read(reference).await;
         }
+        let flight = || {
+            let (sources, reference) = (sources.clone(), reference.clone());
+            async move { sources.read(&reference).await }
+        };
+        self.kept(reference).get(flight).await
     }
 
     /// The same without waiting but for the disk; `None` for what is in a store on the network.
     pub fn read_local(&self, reference: &SecretRef) -> Option<Result<ClientSecret, SecretError>> {
         match reference {
-            SecretRef::Env(name) => Some(self.0.local.variable(name)),
+            SecretRef::Env(name) => Some(self.0.sources.local.variable(name)),
             SecretRef::File(path) => Some(local::file(path)),
             SecretRef::Vault(_) | SecretRef::Aws(_) => None,
         }
@@ -113,19 +112,15 @@ impl Secrets {
         }
     }
 
-    async fn ask_vault(&self, reference: &SecretRef, place: &VaultRef) -> Result<ClientSecret, SecretError> {
-        let vault = self.0.vault.as_ref().ok_or_else(|| SecretError::NoVault(reference.clone()))?;
-        vault.read(reference, place, &self.0.local).await
-    }
-
     fn kept(&self, reference: &SecretRef) -> Arc<Kept> {
         let mut all = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = all.get(reference) {
             return kept.clone();
         }
+        let sources = &self.0.sources;
         let (store, refresh) = match reference {
-            SecretRef::Vault(_) => (Store::Vault, self.0.vault.as_ref().map_or(REFRESH, Vault::refresh)),
-            _ => (Store::Aws, self.0.aws.refresh()),
+            SecretRef::Vault(_) => (Store::Vault, sources.vault.as_ref().map_or(REFRESH, Vault::refresh)),
+            _ => (Store::Aws, sources.aws.refresh()),
         };
         let kept = Arc::new(Kept::new(reference.clone(), store, refresh, self.0.clock.clone()));
         all.insert(reference.clone(), kept.clone());
