@@ -32,6 +32,7 @@ use crate::config::settings::{KeysFrom, ListenAddress, Settings};
 use crate::revocation_file::RevocationFile;
 use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
+use probes::SecretsProbe;
 pub use state::Sweeping;
 
 /// Everything that runs, ready to serve.
@@ -122,6 +123,9 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let builder =
         Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
+    if settings.secrets().iter().any(|(_, reference)| reference.is_remote()) {
+        builder.health.register(Arc::new(SecretsProbe(around.secrets.clone())));
+    }
     if let Some(path) = &settings.revocation.journal {
         let (known, clock) = (builder.revocations.clone(), around.clock.clone());
         builder.health.register(Arc::new(RevocationJournal::tend(path.clone(), known, clock)));

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bearward_token::expiry::Moment;
 use bearward_token::{ClientSecret, Clock, Expiry};
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -30,6 +31,9 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// After a failed flight there is no other for so long, with nothing known and with something.
 const REST: Duration = Duration::from_secs(1);
 const REST_WITH_KNOWN: Duration = Duration::from_secs(5);
+/// A store that has failed for so many times `refresh`, and for five minutes at least, is worth telling.
+const STALE_AFTER: u32 = 10;
+const STALE_AT_LEAST: Duration = Duration::from_secs(5 * 60);
 /// Doubts bring forward one flight in so long: a wrong secret must not become a flood of questions.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -44,7 +48,7 @@ pub(crate) struct Kept {
 
 #[derive(Default)]
 struct State {
-    known: Option<ClientSecret>,
+    known: Option<Known>,
     /// Why the last flight failed; `None` when it did not.
     failed: Option<SecretError>,
     /// No flight before this; `None` before the first one.
@@ -53,6 +57,13 @@ struct State {
     next_doubt: Option<Expiry>,
     /// The last one that was started, unless it has landed.
     flight: Option<Flight>,
+}
+
+struct Known {
+    secret: ClientSecret,
+    read_at: Timestamp,
+    /// A store that still fails then has failed for long.
+    stale_from: Expiry,
 }
 
 /// One that is under way.
@@ -98,13 +109,18 @@ impl Kept {
 
     /// What is known; never waits.
     pub(crate) fn known(&self) -> Option<ClientSecret> {
-        self.state().known.clone()
+        self.state().known.as_ref().map(|known| known.secret.clone())
     }
 
-    /// Why nothing is known, once somebody has asked.
+    /// Why nothing is known, once somebody has asked; or since when what is known could not be looked at, once that is
+    /// long ago.
     pub(crate) fn trouble(&self) -> Option<SecretError> {
         let state = self.state();
-        state.failed.clone().filter(|_| state.known.is_none())
+        let cause = state.failed.clone()?;
+        let Some(known) = &state.known else { return Some(cause) };
+        let (reference, since) = (self.reference.clone(), known.read_at);
+        let is_stale = known.stale_from.is_past(&*self.clock);
+        is_stale.then(|| SecretError::Stale { reference, since, cause: Box::new(cause) })
     }
 
     /// The next one who asks reads anew.
@@ -127,7 +143,7 @@ impl Kept {
         }
         if let Some(flight) = state.flight.as_ref().filter(|flight| flight.is_under_way()) {
             return match &state.known {
-                Some(known) if flight.is_slow => Found::Settled(Ok(known.clone())),
+                Some(known) if flight.is_slow => Found::Settled(Ok(known.secret.clone())),
                 _ => Found::Flying(flight.landed.clone()),
             };
         }
@@ -176,7 +192,7 @@ impl Kept {
     fn latest(&self) -> Result<ClientSecret, SecretError> {
         let state = self.state();
         let failed = || state.failed.clone().unwrap_or_else(|| SecretError::NotRead(self.reference.clone()));
-        state.known.clone().ok_or_else(failed)
+        state.known.as_ref().map(|known| known.secret.clone()).ok_or_else(failed)
     }
 
     fn settle(&self, state: &mut State, outcome: Result<ClientSecret, SecretError>) {
@@ -186,7 +202,8 @@ impl Kept {
                 if state.failed.take().is_some() {
                     tracing::info!(secret = %self.reference, "can be read again");
                 }
-                state.known = Some(secret);
+                let stale_from = now.plus((self.refresh * STALE_AFTER).max(STALE_AT_LEAST));
+                state.known = Some(Known { secret, read_at: read_at(&*self.clock), stale_from });
                 state.rest_until = Some(now.plus(self.refresh));
             }
             Err(error) => {
@@ -206,6 +223,14 @@ impl Kept {
     }
 }
 
+/// A clock that is set beyond the year 9999 reads as 1970.
+fn read_at(clock: &dyn Clock) -> Timestamp {
+    i64::try_from(clock.unix_seconds())
+        .ok()
+        .and_then(|now| Timestamp::from_second(now).ok())
+        .unwrap_or_default()
+}
+
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(flight) = self.state().flight.take() {
@@ -218,7 +243,7 @@ impl State {
     fn fresh(&self, clock: &dyn Clock) -> Option<Result<ClientSecret, SecretError>> {
         self.rest_until.filter(|until| !until.is_past(clock))?;
         match (&self.known, &self.failed) {
-            (Some(known), _) => Some(Ok(known.clone())),
+            (Some(known), _) => Some(Ok(known.secret.clone())),
             (None, Some(failed)) => Some(Err(failed.clone())),
             (None, None) => None,
         }

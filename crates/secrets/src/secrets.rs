@@ -98,6 +98,13 @@ impl Secrets {
         self.known(reference).ok().map(|secret| secret.fingerprint())
     }
 
+    /// What is wrong with secrets in stores on the network that somebody has asked for: those of which nothing is known,
+    /// and those that could not be looked at for long.
+    pub fn troubles(&self) -> Vec<SecretError> {
+        let all = self.all_kept();
+        all.iter().filter_map(|(_, kept)| kept.trouble()).collect()
+    }
+
     /// Reads all of these at once, so that they are known; what cannot be read is warned of.
     pub async fn warm(&self, references: impl IntoIterator<Item = &SecretRef>) {
         let remote = references.into_iter().filter(|reference| reference.is_remote());
@@ -110,6 +117,11 @@ impl Secrets {
         if reference.is_remote() {
             self.kept(reference).doubt();
         }
+    }
+
+    fn all_kept(&self) -> Vec<(SecretRef, Arc<Kept>)> {
+        let all = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(reference, kept)| (reference.clone(), kept.clone())).collect()
     }
 
     fn kept(&self, reference: &SecretRef) -> Arc<Kept> {

@@ -118,6 +118,30 @@ async fn what_was_known_serves_while_the_store_fails_and_the_store_is_asked_now_
 }
 
 #[tokio::test]
+async fn a_store_that_has_failed_for_long_is_trouble_although_what_was_known_serves() {
+    let scene = Scene::new();
+    assert_eq!(scene.read().await, said("one"));
+    scene.store_says(Err(SecretError::Sealed));
+    let stale = FRESH * STALE_AFTER;
+    scene.clock.advance(stale - Duration::from_millis(1));
+    assert_eq!((scene.read().await, scene.kept.trouble()), (said("one"), None));
+    scene.clock.advance(Duration::from_millis(1));
+    let trouble = scene.kept.trouble().unwrap().to_string();
+    assert_eq!(
+        trouble,
+        "`prod/notes` (AWSCURRENT) in AWS Secrets Manager was last read at 2027-01-15T08:00:00Z, and what was read then \
+         stays in use; since then: Vault is sealed or not ready (503): unseal it, or point `secrets.vault.address` at an \
+         active node. Mend that, or a change of it goes unnoticed"
+    );
+    scene.store_says(Ok("two"));
+    scene.clock.advance(REST_WITH_KNOWN);
+    assert_eq!((scene.read().await, scene.kept.trouble()), (said("two"), None));
+    // Nobody asked for long: nothing says that its store fails.
+    scene.clock.advance(stale * 2);
+    assert_eq!(scene.kept.trouble(), None);
+}
+
+#[tokio::test]
 async fn with_nothing_known_a_store_that_comes_back_is_asked_within_a_second() {
     let scene = Scene::new();
     scene.store_says(Err(SecretError::NoRegion));
