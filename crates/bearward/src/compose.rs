@@ -23,7 +23,7 @@ use bearward_issuer::{
 };
 use bearward_observe::audit::Pseudonyms;
 use bearward_observe::{AuditTrail, Health, Observer};
-use bearward_secrets::{SecretError, SecretRef, Secrets};
+use bearward_secrets::{Keeping, SecretError, SecretRef, Secrets};
 use bearward_store::{StoreError, Stores};
 use bearward_supply::TokenManager;
 use bearward_token::{ClientSecret, Clock, Fingerprint, Issuer};
@@ -49,6 +49,8 @@ pub struct Composition {
     pub manager: Arc<TokenManager>,
     /// Keeps the state tidy.
     pub sweeping: Option<Sweeping>,
+    /// Looks after secrets in stores on the network, where the configuration has any.
+    pub keeping: Option<Keeping>,
 }
 
 /// What services need from outside.
@@ -123,17 +125,8 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let builder =
         Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
-    if settings.secrets().iter().any(|(_, reference)| reference.is_remote()) {
-        builder.health.register(Arc::new(SecretsProbe(around.secrets.clone())));
-    }
-    if let Some(path) = &settings.revocation.journal {
-        let (known, clock) = (builder.revocations.clone(), around.clock.clone());
-        builder.health.register(Arc::new(RevocationJournal::tend(path.clone(), known, clock)));
-    }
-    if let Some(path) = &settings.revocation.file {
-        let file = RevocationFile::watch(path.clone(), builder.revocations.clone(), around.clock.clone());
-        builder.health.register(Arc::new(file));
-    }
+    let keeping = builder.keeping();
+    builder.watch_revocations();
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
     let keys = builder.signing_keys()?;
     let shared = Shared { providers: &providers, keys: keys.as_ref(), audit: builder.audit()? };
@@ -160,6 +153,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         },
         manager: builder.manager,
         sweeping,
+        keeping,
     })
 }
 
@@ -180,6 +174,27 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// Of the secrets that a store on the network has, if there are any.
+    fn keeping(&self) -> Option<Keeping> {
+        let mut secrets = self.settings.secrets().into_iter();
+        secrets.any(|(_, reference)| reference.is_remote()).then(|| {
+            self.health.register(Arc::new(SecretsProbe(self.around.secrets.clone())));
+            self.around.secrets.keep()
+        })
+    }
+
+    fn watch_revocations(&self) {
+        let (known, clock) = (&self.revocations, &self.around.clock);
+        if let Some(path) = &self.settings.revocation.journal {
+            let journal = RevocationJournal::tend(path.clone(), known.clone(), clock.clone());
+            self.health.register(Arc::new(journal));
+        }
+        if let Some(path) = &self.settings.revocation.file {
+            let file = RevocationFile::watch(path.clone(), known.clone(), clock.clone());
+            self.health.register(Arc::new(file));
+        }
+    }
+
     fn audit(&self) -> Result<Option<AuditTrail>, ComposeError> {
         let Some(audit) = &self.settings.audit else { return Ok(None) };
         let pseudonyms = match &audit.hidden {

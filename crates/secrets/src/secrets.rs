@@ -13,7 +13,7 @@ use crate::kept::Kept;
 use crate::local::{self, Local};
 use crate::sources::Sources;
 use crate::vault::{Vault, VaultSettings};
-use crate::{SecretError, SecretRef, Store};
+use crate::{Keeping, SecretError, SecretRef, Store};
 
 /// So long what a store on the network said counts without a question, unless its settings say otherwise.
 pub(crate) const REFRESH: Duration = Duration::from_secs(30);
@@ -98,6 +98,13 @@ impl Secrets {
         self.known(reference).ok().map(|secret| secret.fingerprint())
     }
 
+    /// Looks after what comes from stores on the network while nobody asks, until the answer is dropped.
+    ///
+    /// Needs a runtime of tokio's around it.
+    pub fn keep(&self) -> Keeping {
+        Keeping::start(self.clone())
+    }
+
     /// What is wrong with secrets in stores on the network that somebody has asked for: those of which nothing is known,
     /// and those that could not be looked at for long.
     pub fn troubles(&self) -> Vec<SecretError> {
@@ -119,7 +126,16 @@ impl Secrets {
         }
     }
 
-    fn all_kept(&self) -> Vec<(SecretRef, Arc<Kept>)> {
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// What somebody has asked for.
+    pub(crate) fn all_kept(&self) -> Vec<(SecretRef, Arc<Kept>)> {
         let all = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().map(|(reference, kept)| (reference.clone(), kept.clone())).collect()
     }

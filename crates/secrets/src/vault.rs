@@ -94,6 +94,13 @@ impl Vault {
         self.settings.refresh
     }
 
+    /// Sees to the token while nobody reads; answers with how long that is not needed again, if it ever is.
+    pub(crate) async fn keep(&self, local: &Local) -> Option<Duration> {
+        // Before the first read there is none.
+        let api = self.api.get()?;
+        self.session.keep(api, &self.settings.auth, local).await
+    }
+
     /// Reads a field. What is denied is asked once more with a new token: the old one may have been revoked.
     pub(crate) async fn read(
         &self,

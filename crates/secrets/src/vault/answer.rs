@@ -164,7 +164,9 @@ pub(super) fn renewed(answer: &Answer) -> Result<Option<Lease>, SecretError> {
     match answer.status {
         StatusCode::OK => {
             let auth = answer.parse::<Renewal>()?.auth;
-            Ok(Some(Lease { seconds: auth.lease_duration, is_renewable: auth.renewable }))
+            // What was renewed to no time at all ends now; a token that lasts for ever is not renewed.
+            Ok((auth.lease_duration > 0)
+                .then_some(Lease { seconds: auth.lease_duration, is_renewable: auth.renewable }))
         }
         StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => Ok(None),
         _ => Err(answer.failure()),
