@@ -51,6 +51,8 @@ pub struct Composition {
     pub sweeping: Option<Sweeping>,
     /// Looks after secrets in stores on the network, where the configuration has any.
     pub keeping: Option<Keeping>,
+    /// Where secrets come from; to be closed at the end.
+    pub secrets: Secrets,
 }
 
 /// What services need from outside.
@@ -154,6 +156,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         manager: builder.manager,
         sweeping,
         keeping,
+        secrets: around.secrets.clone(),
     })
 }
 

@@ -126,6 +126,9 @@ pub enum SecretError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// The program is about to end, and no login is made any more.
+    #[error("{0} is not asked any more: the program is ending")]
+    Closed(Store),
     /// It is known, and its store has failed for long: what changed there meanwhile is not known.
     #[error(
         "{reference} was last read at {since}, and what was read then stays in use; since then: {cause}. Mend that, or a \

@@ -18,6 +18,9 @@ use crate::{Keeping, SecretError, SecretRef, Store};
 /// So long what a store on the network said counts without a question, unless its settings say otherwise.
 pub(crate) const REFRESH: Duration = Duration::from_secs(30);
 
+/// So long a clean end waits for stores.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// Reads secrets. Cheap to clone; clones share what they know.
 #[derive(Clone)]
 pub struct Secrets(Arc<Inner>);
@@ -103,6 +106,20 @@ impl Secrets {
     /// Needs a runtime of tokio's around it.
     pub fn keep(&self) -> Keeping {
         Keeping::start(self.clone())
+    }
+
+    /// Ends the logins that were made at stores, for two seconds at most; one that could not be ended expires. What is
+    /// known is still had afterwards, and nothing new comes from such a store.
+    pub async fn close(&self) {
+        let Some(vault) = &self.0.sources.vault else { return };
+        tokio::select! {
+            closed = vault.close() => if let Err(error) = closed {
+                tracing::debug!(%error, "the token of Vault is not revoked, and expires");
+            },
+            () = self.0.clock.sleep(CLOSING) => {
+                tracing::debug!("Vault did not answer in time; its token is not revoked, and expires");
+            }
+        }
     }
 
     /// What is wrong with secrets in stores on the network that somebody has asked for: those of which nothing is known,

@@ -94,6 +94,15 @@ impl Vault {
         self.settings.refresh
     }
 
+    /// Ends the token, if it was logged in for here; who gave one ends it, too.
+    pub(crate) async fn close(&self) -> Result<(), SecretError> {
+        let token = self.session.close().await;
+        match (self.api.get(), token, &self.settings.auth) {
+            (_, _, VaultAuth::Token(_)) | (None, _, _) | (_, None, _) => Ok(()),
+            (Some(api), Some(token), _) => api.revoke(&token).await,
+        }
+    }
+
     /// Sees to the token while nobody reads; answers with how long that is not needed again, if it ever is.
     pub(crate) async fn keep(&self, local: &Local) -> Option<Duration> {
         // Before the first read there is none.

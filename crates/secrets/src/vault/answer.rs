@@ -173,6 +173,14 @@ pub(super) fn renewed(answer: &Answer) -> Result<Option<Lease>, SecretError> {
     }
 }
 
+/// Whether a token was ended.
+pub(super) fn revoked(answer: &Answer) -> Result<(), SecretError> {
+    match answer.status {
+        StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+        _ => Err(answer.failure()),
+    }
+}
+
 /// A field of a secret.
 pub(super) fn field(
     answer: &Answer,

@@ -1,4 +1,4 @@
-//! The four requests that are made of Vault's HTTP API.
+//! The five requests that are made of Vault's HTTP API.
 
 use std::path::Path;
 use std::time::Duration;
@@ -82,6 +82,12 @@ impl Api {
         let request = self.request(Method::POST, &["auth/token/renew-self"], Some(token))?;
         let request = request.header(CONTENT_TYPE, "application/json").body("{}");
         answer::renewed(&self.send(request).await?)
+    }
+
+    /// Ends a token, and whatever it was used for in Vault.
+    pub(super) async fn revoke(&self, token: &AccessToken) -> Result<(), SecretError> {
+        let request = self.request(Method::POST, &["auth/token/revoke-self"], Some(token))?;
+        answer::revoked(&self.send(request).await?)
     }
 
     /// Reads the newest version of a secret, and one field of it.

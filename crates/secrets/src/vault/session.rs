@@ -8,6 +8,7 @@
 //! Who reads a secret sees to the token first, and so does whoever keeps it while nobody reads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bearward_token::expiry::Moment;
@@ -16,8 +17,8 @@ use tokio::sync::Mutex;
 
 use super::VaultAuth;
 use super::api::{Api, Lease};
-use crate::SecretError;
 use crate::local::Local;
+use crate::{SecretError, Store};
 
 /// Between two logins because of a denial: one that is meant must not make a new token in Vault for every question.
 const RELOGIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -28,6 +29,8 @@ const RETRY: Duration = Duration::from_secs(10);
 /// The current token. Held while a login is under way, so that many secrets cost one.
 pub(super) struct Session {
     clock: Arc<dyn Clock>,
+    /// No login is made any more: nobody would end its token.
+    is_closed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -48,7 +51,7 @@ struct Held {
 
 impl Session {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default() }
+        Self { clock, is_closed: AtomicBool::new(false), state: Mutex::default() }
     }
 
     /// A token that is good as far as anybody here knows.
@@ -59,6 +62,9 @@ impl Session {
         local: &Local,
     ) -> Result<AccessToken, SecretError> {
         let mut state = self.state.lock().await;
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(SecretError::Closed(Store::Vault));
+        }
         if let Some(held) = state.held.as_mut().filter(|held| !held.is_expired(&*self.clock))
             && (!held.is_due(&*self.clock) || self.renew(api, held).await)
         {
@@ -80,6 +86,13 @@ impl Session {
             tracing::debug!(%error, "there is no token of Vault");
         }
         self.state.lock().await.held.as_ref()?.rests_for(&*self.clock)
+    }
+
+    /// Takes the token away; from now on there is none. Waits for a login that is under way.
+    pub(super) async fn close(&self) -> Option<AccessToken> {
+        self.is_closed.store(true, Ordering::Relaxed);
+        let held = self.state.lock().await.held.take()?;
+        (!held.is_expired(&*self.clock)).then_some(held.token)
     }
 
     /// Whether there is, or will be, another token than this one, which was denied.
