@@ -90,6 +90,20 @@ async fn where_renewal_is_refused_a_new_login_is_made_though_nobody_reads() {
 }
 
 #[tokio::test]
+async fn a_token_that_may_not_live_longer_is_followed_by_another_though_nobody_reads() {
+    let scene = Scene::with(|vault| vault.lease(LEASE, LEASE * 2), rarely).await;
+    assert_eq!(scene.read().await, said("wonderland"));
+    let _keeping = scene.secrets.keep();
+    for renewals in [1, 2] {
+        scene.clock.advance(LEASE * 3 / 4);
+        until(|| scene.vault.asked(Place::Renewal) == renewals && scene.is_idle()).await;
+    }
+    scene.clock.advance(LEASE * 3 / 4);
+    until(|| scene.vault.asked(Place::Login) == 2).await;
+    assert_eq!((scene.asked(), scene.vault.living_tokens()), ([2, 2, 1], 1));
+}
+
+#[tokio::test]
 async fn nothing_goes_on_once_the_keeping_is_dropped() {
     let scene = Scene::new().await;
     assert_eq!(scene.read().await, said("wonderland"));
