@@ -48,7 +48,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// only [`Expected::NewLogin`] writes there again, also where nothing stood (HARD 14).
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// When the store cannot be written. After [`StoreError::NotDurable`] it is removed all the same.
     fn remove<'a>(&'a self, place: &'a Place) -> Storing<'a, ()>;
 
     /// All places of a purpose where something stands, for a warm start.
