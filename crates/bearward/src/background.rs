@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bearward_observe::Observer;
 use bearward_secrets::Secrets;
@@ -41,7 +42,7 @@ impl Background {
         let Loaded { settings, environment, .. } = loaded;
         let clock = Arc::new(SystemClock::new());
         let secrets = Secrets::with_stores(environment.into_inner(), settings.stores.clone(), clock.clone());
-        let around = Surroundings { clock, observer, secrets, seed: random_seed() };
+        let around = Surroundings { clock, observer, secrets, seed: random_seed(), patience: Duration::ZERO };
         let composition = compose(&settings, &around).await.map_err(io::Error::other)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {

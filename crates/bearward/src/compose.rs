@@ -9,6 +9,7 @@ mod state;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bearward_console::{Console, Supplies};
 use bearward_gateway::browser::BrowserRules;
@@ -23,7 +24,7 @@ use bearward_issuer::{
 };
 use bearward_observe::audit::Pseudonyms;
 use bearward_observe::{AuditTrail, Health, Observer};
-use bearward_secrets::{SecretError, SecretRef, Secrets};
+use bearward_secrets::{Keeping, SecretError, SecretRef, Secrets};
 use bearward_store::{StoreError, Stores};
 use bearward_supply::TokenManager;
 use bearward_token::{ClientSecret, Clock, Fingerprint, Issuer};
@@ -32,6 +33,7 @@ use crate::config::settings::{KeysFrom, ListenAddress, Settings};
 use crate::revocation_file::RevocationFile;
 use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
+use probes::SecretsProbe;
 pub use state::Sweeping;
 
 /// Everything that runs, ready to serve.
@@ -48,6 +50,10 @@ pub struct Composition {
     pub manager: Arc<TokenManager>,
     /// Keeps the state tidy.
     pub sweeping: Option<Sweeping>,
+    /// Looks after secrets in stores on the network, where the configuration has any.
+    pub keeping: Option<Keeping>,
+    /// Where secrets come from; to be closed at the end.
+    pub secrets: Secrets,
 }
 
 /// What services need from outside.
@@ -61,6 +67,8 @@ pub struct Surroundings {
     pub secrets: Secrets,
     /// Decides every jitter.
     pub seed: u64,
+    /// How long to wait for the state while another process has it.
+    pub patience: Duration,
 }
 
 /// Why the services cannot be built.
@@ -122,14 +130,8 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let builder =
         Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
-    if let Some(path) = &settings.revocation.journal {
-        let (known, clock) = (builder.revocations.clone(), around.clock.clone());
-        builder.health.register(Arc::new(RevocationJournal::tend(path.clone(), known, clock)));
-    }
-    if let Some(path) = &settings.revocation.file {
-        let file = RevocationFile::watch(path.clone(), builder.revocations.clone(), around.clock.clone());
-        builder.health.register(Arc::new(file));
-    }
+    let keeping = builder.keeping();
+    builder.watch_revocations();
     builder.logins_are_told_apart()?;
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
     let keys = builder.signing_keys()?;
@@ -158,6 +160,8 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         },
         manager: builder.manager,
         sweeping,
+        keeping,
+        secrets: around.secrets.clone(),
     })
 }
 
@@ -178,6 +182,27 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// Of the secrets that a store on the network has, if there are any.
+    fn keeping(&self) -> Option<Keeping> {
+        let mut secrets = self.settings.secrets().into_iter();
+        secrets.any(|(_, reference)| reference.is_remote()).then(|| {
+            self.health.register(Arc::new(SecretsProbe(self.around.secrets.clone())));
+            self.around.secrets.keep()
+        })
+    }
+
+    fn watch_revocations(&self) {
+        let (known, clock) = (&self.revocations, &self.around.clock);
+        if let Some(path) = &self.settings.revocation.journal {
+            let journal = RevocationJournal::tend(path.clone(), known.clone(), clock.clone());
+            self.health.register(Arc::new(journal));
+        }
+        if let Some(path) = &self.settings.revocation.file {
+            let file = RevocationFile::watch(path.clone(), known.clone(), clock.clone());
+            self.health.register(Arc::new(file));
+        }
+    }
+
     fn audit(&self) -> Result<Option<AuditTrail>, ComposeError> {
         let Some(audit) = &self.settings.audit else { return Ok(None) };
         let pseudonyms = match &audit.hidden {

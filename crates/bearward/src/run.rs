@@ -68,6 +68,9 @@ pub async fn run(
         () = stop => {}
     }
     composition.manager.shut_down().await;
+    // After the last request for a token: it may need a secret.
+    drop(composition.keeping);
+    composition.secrets.close().await;
 }
 
 fn limits(settings: &Settings) -> Limits {

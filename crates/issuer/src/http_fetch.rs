@@ -100,7 +100,8 @@ impl Fetch for HttpFetch {
         if let Some(authorization) = request.authorization {
             post = post.header(AUTHORIZATION, authorization);
         }
-        let post = post.body(request.body.to_string());
+        let body = Zeroizing::new(request.body.to_string());
+        let post = post.body(Bytes::from_owner(body));
         Box::pin(self.send(url, post))
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use self::explain::explain;
-use crate::local::{Local, MAX_BYTES, usable};
+use crate::local::{Local, usable};
 use crate::member::{self, NoMember};
 use crate::secrets::REFRESH;
 use crate::{AwsRef, SecretError, SecretRef, Store};
@@ -68,21 +68,18 @@ impl Aws {
         let request = client.get_secret_value().secret_id(&*place.id).version_stage(place.stage());
         // The SDK's futures are large.
         let answer = Box::pin(request.send()).await.map_err(|error| explain(reference, &error))?;
-        let text = answer.secret_string.ok_or_else(|| SecretError::Binary(reference.clone()))?;
+        // What is of no use is wiped all the same.
+        let _binary = answer.secret_binary.map(|blob| Zeroizing::new(blob.into_inner()));
+        let text = answer.secret_string.map(Zeroizing::new);
+        let text = text.ok_or_else(|| SecretError::Binary(reference.clone()))?;
         let text = match &place.field {
             None => text,
-            Some(field) => {
-                let object = Zeroizing::new(text);
-                member::text(&object, field).map_err(|why| match why {
-                    NoMember::NoObject => SecretError::NoObject(reference.clone()),
-                    NoMember::Missing => SecretError::NoField(reference.clone()),
-                    NoMember::NotText => SecretError::NotText(reference.clone()),
-                })?
-            }
+            Some(field) => member::text(&text, field).map_err(|why| match why {
+                NoMember::NoObject => SecretError::NoObject(reference.clone()),
+                NoMember::Missing => SecretError::NoField(reference.clone()),
+                NoMember::NotText => SecretError::NotText(reference.clone()),
+            })?,
         };
-        if text.len() as u64 > MAX_BYTES {
-            return Err(SecretError::NotText(reference.clone()));
-        }
         usable(reference, text)
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::local::MAX_BYTES;
 use crate::{InvalidPath, SecretRef};
 
@@ -123,6 +125,22 @@ pub enum SecretError {
         store: Store,
         /// How long it was waited for.
         after: Duration,
+    },
+    /// The program is about to end, and no login is made any more.
+    #[error("{0} is not asked any more: the program is ending")]
+    Closed(Store),
+    /// It is known, and its store has failed for long: what changed there meanwhile is not known.
+    #[error(
+        "{reference} was last read at {since}, and what was read then stays in use; since then: {cause}. Mend that, or a \
+         change of it goes unnoticed"
+    )]
+    Stale {
+        /// What was asked for.
+        reference: SecretRef,
+        /// When it was last read.
+        since: Timestamp,
+        /// Why it is not read now.
+        cause: Box<SecretError>,
     },
     /// An answer that means nothing here.
     #[error("{store} answered in a way that is not understood: {reason}")]

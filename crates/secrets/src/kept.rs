@@ -3,9 +3,11 @@
 //! ```text
 //! reader ─┬─ fresh ──────────────► what is known
 //!         └─ stale ─ one flight ─┬─ well ──► the new value
-//!                                └─ badly ─► what was known before, with a warning; the error when nothing was
+//!                      │         └─ badly ─► what was known before, with a warning; the error when nothing was
+//!                      └─ too long for a reader ─► what is known; the flight goes on, and what it brings counts
 //! ```
-//! No task of its own: who asks first reads, the others wait for that, and whoever goes away is replaced by the next.
+//! Who asks first starts the flight as a task, and the others wait for it. It ends by itself in twenty seconds, and with
+//! the secret; what goes wrong with it is told to whoever asks, and once in the log.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,17 +15,25 @@ use std::time::Duration;
 
 use bearward_token::expiry::Moment;
 use bearward_token::{ClientSecret, Clock, Expiry};
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::{SecretError, SecretRef, Store};
 
-/// How long a flight may take when nothing is known: less than the five seconds that one attempt for a token has, so
-/// that the attempt can tell what is wrong.
+/// How long a reader waits for a flight when nothing is known: less than the five seconds that one attempt for a token
+/// has, so that the attempt can tell what is wrong.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// The same when something is known: nobody waits long for what may be no news.
 const PATIENCE_WITH_KNOWN: Duration = Duration::from_secs(2);
+/// How long a flight may take that nobody waits for any more: a login and a read at a store that is slow, and no more.
+const LONGEST: Duration = Duration::from_secs(20);
 /// After a failed flight there is no other for so long, with nothing known and with something.
 const REST: Duration = Duration::from_secs(1);
 const REST_WITH_KNOWN: Duration = Duration::from_secs(5);
+/// A store that has failed for so many times `refresh`, and for five minutes at least, is worth telling.
+const STALE_AFTER: u32 = 10;
+const STALE_AT_LEAST: Duration = Duration::from_secs(5 * 60);
 /// Doubts bring forward one flight in so long: a wrong secret must not become a flood of questions.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -34,63 +44,83 @@ pub(crate) struct Kept {
     refresh: Duration,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    /// Held by the one that reads.
-    flight: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
-    known: Option<ClientSecret>,
+    known: Option<Known>,
     /// Why the last flight failed; `None` when it did not.
     failed: Option<SecretError>,
     /// No flight before this; `None` before the first one.
     rest_until: Option<Expiry>,
     /// No other doubt before this.
     next_doubt: Option<Expiry>,
+    /// The last one that was started, unless it has landed.
+    flight: Option<Flight>,
+}
+
+struct Known {
+    secret: ClientSecret,
+    read_at: Timestamp,
+    /// A store that still fails then has failed for long.
+    stale_from: Expiry,
+}
+
+/// One that is under way.
+struct Flight {
+    /// Its sender goes with the task.
+    landed: watch::Receiver<()>,
+    /// A reader has waited for it long enough: nobody does any more, while something is known.
+    is_slow: bool,
+    task: AbortHandle,
+}
+
+/// What a reader finds.
+enum Found {
+    Settled(Result<ClientSecret, SecretError>),
+    Flying(watch::Receiver<()>),
 }
 
 impl Kept {
     pub(crate) fn new(reference: SecretRef, store: Store, refresh: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            reference,
-            store,
-            refresh,
-            clock,
-            state: Mutex::default(),
-            flight: tokio::sync::Mutex::default(),
-        }
+        Self { reference, store, refresh, clock, state: Mutex::default() }
     }
 
     /// What is fresh, or what `read` brings.
-    pub(crate) async fn get<F>(&self, read: impl FnOnce() -> F) -> Result<ClientSecret, SecretError>
+    pub(crate) async fn get<F>(
+        self: &Arc<Self>,
+        read: impl FnOnce() -> F,
+    ) -> Result<ClientSecret, SecretError>
     where
-        F: Future<Output = Result<ClientSecret, SecretError>>,
+        F: Future<Output = Result<ClientSecret, SecretError>> + Send + 'static,
     {
-        if let Some(fresh) = self.fresh() {
-            return fresh;
-        }
-        let _flight = self.flight.lock().await;
-        // Who had to wait finds what the flight before has brought.
-        if let Some(fresh) = self.fresh() {
-            return fresh;
-        }
-        let after = if self.known().is_some() { PATIENCE_WITH_KNOWN } else { PATIENCE };
-        let outcome = tokio::select! {
-            outcome = read() => outcome,
-            () = self.clock.sleep(after) => Err(SecretError::Timeout { store: self.store, after }),
+        let mut landed = match self.find(read) {
+            Found::Settled(settled) => return settled,
+            Found::Flying(landed) => landed,
         };
-        self.settle(outcome)
+        let after = if self.known().is_some() { PATIENCE_WITH_KNOWN } else { PATIENCE };
+        tokio::select! {
+            // The error says that the sender went with the task: nothing is ever sent.
+            _ = landed.changed() => {}
+            () = self.clock.sleep(after) => self.lose_patience(after),
+        }
+        self.latest()
     }
 
     /// What is known; never waits.
     pub(crate) fn known(&self) -> Option<ClientSecret> {
-        self.state().known.clone()
+        self.state().known.as_ref().map(|known| known.secret.clone())
     }
 
-    /// Why nothing is known, once somebody has asked.
+    /// Why nothing is known, once somebody has asked; or since when what is known could not be looked at, once that is
+    /// long ago.
     pub(crate) fn trouble(&self) -> Option<SecretError> {
         let state = self.state();
-        state.failed.clone().filter(|_| state.known.is_none())
+        let cause = state.failed.clone()?;
+        let Some(known) = &state.known else { return Some(cause) };
+        let (reference, since) = (self.reference.clone(), known.read_at);
+        let is_stale = known.stale_from.is_past(&*self.clock);
+        is_stale.then(|| SecretError::Stale { reference, since, cause: Box::new(cause) })
     }
 
     /// The next one who asks reads anew.
@@ -103,43 +133,127 @@ impl Kept {
         }
     }
 
-    fn fresh(&self) -> Option<Result<ClientSecret, SecretError>> {
-        let state = self.state();
-        state.rest_until.filter(|until| !until.is_past(&*self.clock))?;
-        match (&state.known, &state.failed) {
-            (Some(known), _) => Some(Ok(known.clone())),
-            (None, Some(failed)) => Some(Err(failed.clone())),
-            (None, None) => None,
+    fn find<F>(self: &Arc<Self>, read: impl FnOnce() -> F) -> Found
+    where
+        F: Future<Output = Result<ClientSecret, SecretError>> + Send + 'static,
+    {
+        let mut state = self.state();
+        if let Some(fresh) = state.fresh(&*self.clock) {
+            return Found::Settled(fresh);
+        }
+        if let Some(flight) = state.flight.as_ref().filter(|flight| flight.is_under_way()) {
+            return match &state.known {
+                Some(known) if flight.is_slow => Found::Settled(Ok(known.secret.clone())),
+                _ => Found::Flying(flight.landed.clone()),
+            };
+        }
+        let (landing, landed) = watch::channel(());
+        let task = tokio::spawn(self.fly(read(), landing)).abort_handle();
+        state.flight = Some(Flight { landed: landed.clone(), is_slow: false, task });
+        Found::Flying(landed)
+    }
+
+    /// Holds nothing of ours while it waits: who drops the secret ends the flight.
+    fn fly<F>(
+        self: &Arc<Self>,
+        read: F,
+        landing: watch::Sender<()>,
+    ) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: Future<Output = Result<ClientSecret, SecretError>> + Send + 'static,
+    {
+        let (kept, clock, store) = (Arc::downgrade(self), self.clock.clone(), self.store);
+        // A store's futures are large.
+        let read = Box::pin(read);
+        async move {
+            let outcome = tokio::select! {
+                outcome = read => outcome,
+                () = clock.sleep(LONGEST) => Err(SecretError::Timeout { store, after: LONGEST }),
+            };
+            if let Some(kept) = kept.upgrade() {
+                let mut state = kept.state();
+                state.flight = None;
+                kept.settle(&mut state, outcome);
+            }
+            drop(landing);
         }
     }
 
-    fn settle(&self, outcome: Result<ClientSecret, SecretError>) -> Result<ClientSecret, SecretError> {
-        let now = Moment::now(&*self.clock);
+    /// The flight goes on. With nothing known that it has not come is all that there is to say.
+    fn lose_patience(&self, after: Duration) {
         let mut state = self.state();
+        let Some(flight) = state.flight.as_mut().filter(|flight| flight.is_under_way()) else { return };
+        flight.is_slow = true;
+        if state.known.is_none() {
+            self.settle(&mut state, Err(SecretError::Timeout { store: self.store, after }));
+        }
+    }
+
+    fn latest(&self) -> Result<ClientSecret, SecretError> {
+        let state = self.state();
+        let failed = || state.failed.clone().unwrap_or_else(|| SecretError::NotRead(self.reference.clone()));
+        state.known.as_ref().map(|known| known.secret.clone()).ok_or_else(failed)
+    }
+
+    fn settle(&self, state: &mut State, outcome: Result<ClientSecret, SecretError>) {
+        let now = Moment::now(&*self.clock);
         match outcome {
             Ok(secret) => {
                 if state.failed.take().is_some() {
                     tracing::info!(secret = %self.reference, "can be read again");
                 }
-                state.known = Some(secret.clone());
+                let stale_from = now.plus((self.refresh * STALE_AFTER).max(STALE_AT_LEAST));
+                state.known = Some(Known { secret, read_at: read_at(&*self.clock), stale_from });
                 state.rest_until = Some(now.plus(self.refresh));
-                Ok(secret)
             }
             Err(error) => {
-                let is_first = state.failed.replace(error.clone()).is_none();
+                let kept = if state.known.is_some() { "; the last known value stays in use" } else { "" };
                 let rest = if state.known.is_some() { REST_WITH_KNOWN } else { REST };
                 state.rest_until = Some(now.plus(rest));
-                if is_first {
-                    let kept = if state.known.is_some() { "; the last known value stays in use" } else { "" };
+                if state.failed.is_none() {
                     tracing::warn!(secret = %self.reference, %error, "cannot be read{kept}");
                 }
-                state.known.clone().ok_or(error)
+                state.failed = Some(error);
             }
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A clock that is set beyond the year 9999 reads as 1970.
+fn read_at(clock: &dyn Clock) -> Timestamp {
+    i64::try_from(clock.unix_seconds())
+        .ok()
+        .and_then(|now| Timestamp::from_second(now).ok())
+        .unwrap_or_default()
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(flight) = self.state().flight.take() {
+            flight.task.abort();
+        }
+    }
+}
+
+impl State {
+    fn fresh(&self, clock: &dyn Clock) -> Option<Result<ClientSecret, SecretError>> {
+        self.rest_until.filter(|until| !until.is_past(clock))?;
+        match (&self.known, &self.failed) {
+            (Some(known), _) => Some(Ok(known.secret.clone())),
+            (None, Some(failed)) => Some(Err(failed.clone())),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Flight {
+    /// Also a task that panicked has ended.
+    fn is_under_way(&self) -> bool {
+        self.landed.has_changed().is_ok()
     }
 }
 

@@ -5,6 +5,9 @@
 //!            └─ Vault, Aws ─ kept: fresh for `refresh`, then one flight for many readers;
 //!                            while that fails the last known value serves
 //! ```
+//! What runs for long also holds a [`Keeping`], which looks at what came from stores while nobody asks, and at the end
+//! calls [`Secrets::close`].
+//!
 //! A file may be a symlink that somebody swaps, as Kubernetes does with its mounts: each use opens the path anew and
 //! reads one file to its end.
 //!
@@ -20,15 +23,18 @@
 
 mod aws;
 mod error;
+mod keeping;
 mod kept;
 mod local;
 mod member;
 mod reference;
 mod secrets;
+mod sources;
 mod vault;
 
 pub use aws::AwsSettings;
 pub use error::{SecretError, Store};
+pub use keeping::Keeping;
 pub use reference::{AwsRef, InvalidPath, SecretRef, VaultRef};
 pub use secrets::{Secrets, StoreSettings};
 pub use vault::{VaultAuth, VaultSettings};

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use bearward_token::ClientSecret;
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::{SecretError, SecretRef};
@@ -28,34 +29,54 @@ impl Local {
 
     pub(crate) fn variable(&self, name: &str) -> Result<ClientSecret, SecretError> {
         let text = self.environment.get(name).ok_or_else(|| SecretError::NotSet(name.to_owned()))?;
-        usable(&SecretRef::Env(name.to_owned()), text.clone())
+        usable(&SecretRef::Env(name.to_owned()), Zeroizing::new(text.clone()))
     }
 
-    pub(crate) fn file(&self, path: &Path) -> Result<ClientSecret, SecretError> {
-        let reference = SecretRef::File(path.to_owned());
-        // Who swaps a symlink removes what it led to: whoever had followed it half way finds the new one.
-        let mut read = read_file(&reference, path);
-        for _ in 0..SWAPS {
-            if !matches!(read, Err(SecretError::Unreadable { .. })) {
-                break;
+    /// Waits for a file on a thread of its own: its disk may be slow, or a network's, and many tasks share this one.
+    pub(crate) async fn read(&self, reference: &SecretRef) -> Result<ClientSecret, SecretError> {
+        match reference {
+            SecretRef::Env(name) => self.variable(name),
+            SecretRef::File(path) => {
+                let (path, ending) = (path.clone(), "the program is ending".to_owned());
+                let unread = SecretError::Unreadable { path: path.clone(), reason: ending };
+                spawn_blocking(move || file(&path)).await.unwrap_or(Err(unread))
             }
-            read = read_file(&reference, path);
+            remote => Err(SecretError::NotLocal(remote.clone())),
         }
-        usable(&reference, read?)
     }
 }
 
-/// What is empty was meant to be something else.
-pub(crate) fn usable(reference: &SecretRef, text: String) -> Result<ClientSecret, SecretError> {
+/// What is in a file. Holds the thread up for as long as the disk takes.
+pub(crate) fn file(path: &Path) -> Result<ClientSecret, SecretError> {
+    let reference = SecretRef::File(path.to_owned());
+    // Who swaps a symlink removes what it led to: whoever had followed it half way finds the new one.
+    let mut read = read_file(&reference, path);
+    for _ in 0..SWAPS {
+        if !matches!(read, Err(SecretError::Unreadable { .. })) {
+            break;
+        }
+        read = read_file(&reference, path);
+    }
+    usable(&reference, read?)
+}
+
+/// What is empty was meant to be something else, and so was what is far too long.
+pub(crate) fn usable(
+    reference: &SecretRef,
+    mut text: Zeroizing<String>,
+) -> Result<ClientSecret, SecretError> {
     if text.is_empty() {
         return Err(SecretError::Empty(reference.clone()));
     }
-    Ok(ClientSecret::new(text))
+    if text.len() as u64 > MAX_BYTES {
+        return Err(SecretError::NotText(reference.clone()));
+    }
+    Ok(ClientSecret::new(std::mem::take(&mut *text)))
 }
 
 /// Opened once and read to its end: whoever swaps the path meanwhile changes what the next one reads. Copies that are
 /// made along the way are wiped (HARD 20).
-fn read_file(reference: &SecretRef, path: &Path) -> Result<String, SecretError> {
+fn read_file(reference: &SecretRef, path: &Path) -> Result<Zeroizing<String>, SecretError> {
     let unreadable = |reason: String| SecretError::Unreadable { path: path.into(), reason };
     let not_text = || SecretError::NotText(reference.clone());
     let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
@@ -74,7 +95,8 @@ fn read_file(reference: &SecretRef, path: &Path) -> Result<String, SecretError> 
         return Err(not_text());
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| not_text())?;
-    Ok(text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
+    let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(unix)]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 /// Why there is no such text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +18,11 @@ pub(crate) enum NoMember {
 }
 
 /// The text of a member.
-pub(crate) fn text(object: &str, name: &str) -> Result<String, NoMember> {
+pub(crate) fn text(object: &str, name: &str) -> Result<Zeroizing<String>, NoMember> {
     let members: HashMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(object).map_err(|_| NoMember::NoObject)?;
     let member = members.get(name).filter(|member| member.get() != "null").ok_or(NoMember::Missing)?;
-    serde_json::from_str(member.get()).map_err(|_| NoMember::NotText)
+    serde_json::from_str(member.get()).map(Zeroizing::new).map_err(|_| NoMember::NotText)
 }
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ mod tests {
     fn a_member_is_found_among_others_whatever_they_are() {
         let object =
             r#"{"a": {"secret": "no"}, "secret": "q\"\u00fc", "n": 1, "list": [1, "x"], "nothing": null}"#;
-        assert_eq!(text(object, "secret").as_deref(), Ok("q\"ü"));
+        assert_eq!(text(object, "secret").unwrap().as_str(), "q\"ü");
         for (name, why) in [
             ("b", NoMember::Missing),
             ("nothing", NoMember::Missing),

@@ -8,14 +8,18 @@ use std::time::Duration;
 use bearward_token::{ClientSecret, Clock, Fingerprint, SystemClock};
 use futures_util::future::join_all;
 
-use crate::aws::{Aws, AwsSettings};
+use crate::aws::AwsSettings;
 use crate::kept::Kept;
-use crate::local::Local;
+use crate::local::{self, Local};
+use crate::sources::Sources;
 use crate::vault::{Vault, VaultSettings};
-use crate::{SecretError, SecretRef, Store, VaultRef};
+use crate::{Keeping, SecretError, SecretRef, Store};
 
 /// So long what a store on the network said counts without a question, unless its settings say otherwise.
 pub(crate) const REFRESH: Duration = Duration::from_secs(30);
+
+/// So long a clean end waits for stores.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Reads secrets. Cheap to clone; clones share what they know.
 #[derive(Clone)]
@@ -31,9 +35,7 @@ pub struct StoreSettings {
 }
 
 struct Inner {
-    local: Local,
-    vault: Option<Vault>,
-    aws: Aws,
+    sources: Arc<Sources>,
     clock: Arc<dyn Clock>,
     /// What came from stores: as many as the configuration names.
     kept: Mutex<HashMap<SecretRef, Arc<Kept>>>,
@@ -52,9 +54,8 @@ impl Secrets {
         stores: StoreSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let vault = stores.vault.map(|settings| Vault::new(settings, clock.clone()));
-        let (local, aws) = (Local::new(environment), Aws::new(stores.aws));
-        Self(Arc::new(Inner { local, vault, aws, clock, kept: Mutex::default() }))
+        let sources = Arc::new(Sources::new(Local::new(environment), stores, clock.clone()));
+        Self(Arc::new(Inner { sources, clock, kept: Mutex::default() }))
     }
 
     /// The secret behind a reference: as it is now, or for a store on the network as it was at most `refresh` ago, or
@@ -63,22 +64,22 @@ impl Secrets {
     /// # Errors
     /// As [`SecretError`] says. A store that does not answer is no error while something is known.
     pub async fn read(&self, reference: &SecretRef) -> Result<ClientSecret, SecretError> {
-        let local = &self.0.local;
-        match reference {
-            SecretRef::Env(name) => local.variable(name),
-            SecretRef::File(path) => local.file(path),
-            SecretRef::Vault(place) => self.kept(reference).get(|| self.ask_vault(reference, place)).await,
-            SecretRef::Aws(place) => {
-                self.kept(reference).get(|| self.0.aws.read(reference, place, local)).await
-            }
+        let sources = &self.0.sources;
+        if !reference.is_remote() {
+            return sources.read(reference).await;
         }
+        let flight = || {
+            let (sources, reference) = (sources.clone(), reference.clone());
+            async move { sources.read(&reference).await }
+        };
+        self.kept(reference).get(flight).await
     }
 
-    /// The same without waiting; `None` for what is in a store on the network.
+    /// The same without waiting but for the disk; `None` for what is in a store on the network.
     pub fn read_local(&self, reference: &SecretRef) -> Option<Result<ClientSecret, SecretError>> {
         match reference {
-            SecretRef::Env(name) => Some(self.0.local.variable(name)),
-            SecretRef::File(path) => Some(self.0.local.file(path)),
+            SecretRef::Env(name) => Some(self.0.sources.local.variable(name)),
+            SecretRef::File(path) => Some(local::file(path)),
             SecretRef::Vault(_) | SecretRef::Aws(_) => None,
         }
     }
@@ -100,6 +101,34 @@ impl Secrets {
         self.known(reference).ok().map(|secret| secret.fingerprint())
     }
 
+    /// Looks after what comes from stores on the network while nobody asks, until the answer is dropped.
+    ///
+    /// Needs a runtime of tokio's around it.
+    pub fn keep(&self) -> Keeping {
+        Keeping::start(self.clone())
+    }
+
+    /// Ends the logins that were made at stores, for two seconds at most; one that could not be ended expires. What is
+    /// known is still had afterwards, and nothing new comes from such a store.
+    pub async fn close(&self) {
+        let Some(vault) = &self.0.sources.vault else { return };
+        tokio::select! {
+            closed = vault.close() => if let Err(error) = closed {
+                tracing::debug!(%error, "the token of Vault is not revoked, and expires");
+            },
+            () = self.0.clock.sleep(CLOSING) => {
+                tracing::debug!("Vault did not answer in time; its token is not revoked, and expires");
+            }
+        }
+    }
+
+    /// What is wrong with secrets in stores on the network that somebody has asked for: those of which nothing is known,
+    /// and those that could not be looked at for long.
+    pub fn troubles(&self) -> Vec<SecretError> {
+        let all = self.all_kept();
+        all.iter().filter_map(|(_, kept)| kept.trouble()).collect()
+    }
+
     /// Reads all of these at once, so that they are known; what cannot be read is warned of.
     pub async fn warm(&self, references: impl IntoIterator<Item = &SecretRef>) {
         let remote = references.into_iter().filter(|reference| reference.is_remote());
@@ -114,9 +143,18 @@ impl Secrets {
         }
     }
 
-    async fn ask_vault(&self, reference: &SecretRef, place: &VaultRef) -> Result<ClientSecret, SecretError> {
-        let vault = self.0.vault.as_ref().ok_or_else(|| SecretError::NoVault(reference.clone()))?;
-        vault.read(reference, place, &self.0.local).await
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// What somebody has asked for.
+    pub(crate) fn all_kept(&self) -> Vec<(SecretRef, Arc<Kept>)> {
+        let all = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(reference, kept)| (reference.clone(), kept.clone())).collect()
     }
 
     fn kept(&self, reference: &SecretRef) -> Arc<Kept> {
@@ -124,9 +162,10 @@ impl Secrets {
         if let Some(kept) = all.get(reference) {
             return kept.clone();
         }
+        let sources = &self.0.sources;
         let (store, refresh) = match reference {
-            SecretRef::Vault(_) => (Store::Vault, self.0.vault.as_ref().map_or(REFRESH, Vault::refresh)),
-            _ => (Store::Aws, self.0.aws.refresh()),
+            SecretRef::Vault(_) => (Store::Vault, sources.vault.as_ref().map_or(REFRESH, Vault::refresh)),
+            _ => (Store::Aws, sources.aws.refresh()),
         };
         let kept = Arc::new(Kept::new(reference.clone(), store, refresh, self.0.clock.clone()));
         all.insert(reference.clone(), kept.clone());

@@ -33,6 +33,15 @@ async fn a_secret_is_read_from_where_its_reference_says() {
     }
 }
 
+#[tokio::test]
+async fn who_waits_for_a_file_holds_nobody_up() {
+    let (_folder, reference) = file(b"hunter2");
+    let secrets = secrets();
+    let mut read = Box::pin(secrets.read(&reference));
+    assert!(futures_util::poll!(&mut read).is_pending(), "another thread reads it");
+    assert_eq!(read.await.unwrap().expose(), "hunter2");
+}
+
 #[test]
 fn a_file_that_changes_is_used_at_once() {
     let (_folder, reference) = file(b"old");

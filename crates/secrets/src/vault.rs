@@ -2,6 +2,7 @@
 
 mod answer;
 mod api;
+mod login;
 mod session;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use tokio::sync::OnceCell;
 use self::api::Api;
 use self::session::Session;
 use crate::local::Local;
-use crate::{SecretError, SecretRef, VaultRef};
+use crate::{SecretError, SecretRef, Store, VaultRef};
 
 /// Where Vault is and how it is logged in to.
 #[derive(Debug, Clone)]
@@ -93,6 +94,22 @@ impl Vault {
         self.settings.refresh
     }
 
+    /// Ends the token, if it was logged in for here; who gave one ends it, too.
+    pub(crate) async fn close(&self) -> Result<(), SecretError> {
+        let token = self.session.close().await;
+        match (self.api.get(), token, &self.settings.auth) {
+            (_, _, VaultAuth::Token(_)) | (None, _, _) | (_, None, _) => Ok(()),
+            (Some(api), Some(token), _) => api.revoke(&token).await,
+        }
+    }
+
+    /// Sees to the token while nobody reads; answers with how long that is not needed again, if it ever is.
+    pub(crate) async fn keep(&self, local: &Local) -> Option<Duration> {
+        // Before the first read there is none.
+        let api = self.api.get()?;
+        self.session.keep(api, &self.settings.auth, local).await
+    }
+
     /// Reads a field. What is denied is asked once more with a new token: the old one may have been revoked.
     pub(crate) async fn read(
         &self,
@@ -100,7 +117,7 @@ impl Vault {
         place: &VaultRef,
         local: &Local,
     ) -> Result<ClientSecret, SecretError> {
-        let api = self.api.get_or_try_init(|| async { Api::new(&self.settings) }).await?;
+        let api = self.api.get_or_try_init(|| Api::new(&self.settings)).await?;
         let auth = &self.settings.auth;
         let token = self.session.token(api, auth, local).await?;
         match api.read(reference, place, &token).await {
@@ -111,4 +128,9 @@ impl Vault {
             outcome => outcome,
         }
     }
+}
+
+/// What it is reached with is not as it must be.
+fn setup(reason: String) -> SecretError {
+    SecretError::Setup { store: Store::Vault, reason }
 }

@@ -44,6 +44,19 @@ pub enum StoreError {
         /// What to do, behind a colon; or nothing.
         advice: &'static str,
     },
+    /// The names that make the place are too long for the store.
+    #[error(
+        "tenant, issuer, user and client of the {purpose} have {bytes} bytes together, and this store keeps at most \
+         {limit}: no server gives out such names, look at who sends them"
+    )]
+    PlaceTooLong {
+        /// What kind of record it is.
+        purpose: &'static str,
+        /// How long they are, with their lengths.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Memory holds as many records as it may.
     #[error("{limit} records are kept in memory and none has expired: no more are taken")]
     Full {
@@ -58,6 +71,16 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// Written, and perhaps not for ever: it is read from now on, and the machine's power may take it back.
+    #[error(
+        "what was written to `{path}` stands there and may not outlive a crash of the machine ({reason}): see to the disk"
+    )]
+    NotDurable {
+        /// The folder whose names did not go to the disk.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The file system refused.
     #[error("{doing} `{path}` failed: {reason}")]
     Io {
@@ -67,6 +90,16 @@ pub enum StoreError {
         path: PathBuf,
         /// What the system said.
         reason: String,
+    },
+    /// The folder of records may be somebody else's: who made it decides what is in it.
+    #[error("`{path}` {reason}: Bearward keeps records in a folder that it made; {advice}")]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        reason: &'static str,
+        /// What to do.
+        advice: &'static str,
     },
     /// Another process writes there.
     #[error("`{path}` is in use by {}: end it, or give each process a `state.path` of its own", holder(.pid))]

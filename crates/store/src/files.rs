@@ -18,8 +18,9 @@ pub use sweep::Swept;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bearward_token::Clock;
+use bearward_token::{Clock, Expiry};
 use tokio::task::spawn_blocking;
 
 use crate::row::{Row, State};
@@ -30,10 +31,15 @@ use crate::{
     Damage, Expected, Listing, Place, PlaceId, Purpose, Record, SealingKeys, SecretBytes, Store, StoreError,
     Storing,
 };
-use folder::Folder;
+use folder::{Folder, SyncNames};
 
-/// No file of ours is longer: the longest secret, and room for a place of long names.
+/// Longest place, in bytes: what is longer would be written and then be taken for an altered file.
+const MAX_PLACE_BYTES: usize = 60 * 1024;
+/// No file of ours is longer: the longest secret, the longest place, and room for what stands with them.
 const MAX_FILE_BYTES: u64 = (MAX_SECRET_BYTES + OVERHEAD) as u64 + 64 * 1024;
+
+/// So often who waits for the folder looks whether it is free: no system tells when.
+const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A folder of sealed records. Cheap to clone; the folder is free when the last one goes.
 #[derive(Clone)]
@@ -60,9 +66,27 @@ impl SealedFiles {
         keys: SealingKeys,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let path = path.into();
+        Self::open_within(path, keys, clock, Duration::ZERO).await
+    }
+
+    /// The same, and while another process has the folder open, waits for it, for `patience` at most: who comes once
+    /// for a moment meets another such.
+    ///
+    /// # Errors
+    /// As [`SealedFiles::open`], [`StoreError::InUse`] when `patience` is over.
+    pub async fn open_within(
+        path: impl Into<PathBuf>,
+        keys: SealingKeys,
+        clock: Arc<dyn Clock>,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
+        let sync: SyncNames = Arc::new(durable::sync_folder);
+        let folder = held_within(&path.into(), &*clock, patience, &sync).await?;
+        Self::open_in(folder, keys, clock).await
+    }
+
+    async fn open_in(folder: Folder, keys: SealingKeys, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let inner = blocking(move || {
-            let folder = Folder::open(&path)?;
             let inner = Inner { folder, keys, clock, writing: Mutex::default() };
             inner.sweep()?.tell();
             Ok(inner)
@@ -82,6 +106,23 @@ impl SealedFiles {
     ) -> Storing<'_, T> {
         let inner = self.0.clone();
         Box::pin(blocking(move || work(&inner)))
+    }
+}
+
+/// The folder, once nobody else holds it.
+async fn held_within(
+    path: &Path,
+    clock: &dyn Clock,
+    patience: Duration,
+    sync: &SyncNames,
+) -> Result<Folder, StoreError> {
+    let end = Expiry::after(clock, patience);
+    loop {
+        let (path, sync) = (path.to_owned(), sync.clone());
+        match blocking(move || Folder::open(&path, sync)).await {
+            Err(StoreError::InUse { .. }) if !end.is_past(clock) => clock.sleep(LOCK_INTERVAL).await,
+            outcome => return outcome,
+        }
     }
 }
 
@@ -139,8 +180,10 @@ impl Inner {
         if let State::Live { secret, .. } = &state {
             rules::check_length(&place, secret.expose().len())?;
         }
+        check_place(&place)?;
         let id = place.id();
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.folder.sync_owed_names()?;
         let standing = match self.read(&id) {
             Ok(found) => found.map_or(Standing::Nothing, |found| found.row.standing(&*self.clock)),
             // What cannot be read stands in nobody's way who logs in or out.
@@ -171,6 +214,16 @@ impl Inner {
             }
         }
         Ok(listing)
+    }
+}
+
+fn check_place(place: &Place) -> Result<(), StoreError> {
+    let bytes = place.encode().len();
+    match bytes > MAX_PLACE_BYTES {
+        true => {
+            Err(StoreError::PlaceTooLong { purpose: place.purpose.as_str(), bytes, limit: MAX_PLACE_BYTES })
+        }
+        false => Ok(()),
     }
 }
 

@@ -34,7 +34,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] and [`StoreError::LoggedOut`] when something else stands there; others when the store
-    /// cannot be read or written.
+    /// cannot be read or written. After [`StoreError::NotDurable`] the new record stands there, so that the same write
+    /// meets it as a conflict; no conflict is told before what stands there is durable.
     fn put<'a>(
         &'a self,
         place: &'a Place,
@@ -47,7 +48,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// only [`Expected::NewLogin`] writes there again, also where nothing stood (HARD 14).
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// When the store cannot be written. After [`StoreError::NotDurable`] it is removed all the same.
     fn remove<'a>(&'a self, place: &'a Place) -> Storing<'a, ()>;
 
     /// All places of a purpose where something stands, for a warm start.

@@ -149,7 +149,11 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let is_passing = !matches!(
             error,
-            StoreError::LoggedOut { .. } | StoreError::NotConfigured { .. } | StoreError::Damaged { .. }
+            StoreError::LoggedOut { .. }
+                | StoreError::NotConfigured { .. }
+                | StoreError::Damaged { .. }
+                | StoreError::TooLarge { .. }
+                | StoreError::PlaceTooLong { .. }
         );
         Self::Store { reason: error.to_string(), is_passing }
     }

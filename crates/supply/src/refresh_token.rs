@@ -318,7 +318,13 @@ impl Inner {
             }
             Err(failure) => return Err(failure),
         };
-        self.put(&login.ended(LOGGED_OUT), Expected::NewLogin).await??;
+        match self.put(&login.ended(LOGGED_OUT), Expected::NewLogin).await? {
+            // It stands, and who asks again would find no token to revoke any more.
+            Err(error @ StoreError::NotDurable { .. }) => {
+                tracing::warn!(%error, "a logout may not outlive a crash")
+            }
+            put => drop(put?),
+        }
         let unwritten = spending.unwritten.take().and_then(|unwritten| {
             let (granted, _) = unwritten.granted;
             Some((unwritten.login.token()?, granted.access_token))

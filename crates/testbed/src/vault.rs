@@ -137,6 +137,11 @@ impl Vault {
         self.shared.inner().tokens = Tokens::default();
     }
 
+    /// How many tokens live: neither expired nor revoked.
+    pub fn living_tokens(&self) -> usize {
+        self.shared.inner().tokens.alive(self.shared.settings.clock.monotonic())
+    }
+
     /// No token is renewed any more.
     pub fn refuse_renewals(&self) {
         self.shared.inner().tokens.refuse_renewals();

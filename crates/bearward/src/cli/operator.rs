@@ -23,6 +23,9 @@ use crate::compose::{ComposeError, Composition, Surroundings, compose};
 use crate::config::settings::{GrantSettings, ProviderSettings};
 use crate::config::{Loaded, Settings};
 
+/// Another command may be at work in the same state for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A token on its way to stdout, in plain text: it has no `Debug`.
 #[derive(Deserialize)]
 pub(super) struct Given {
@@ -76,7 +79,7 @@ impl Desk {
                 // A running server has it open.
                 loaded.settings.state = None;
             }
-            here(loaded, async |handle, clock| token(handle, clock, min_ttl).await).await
+            here(loaded, PATIENCE, async |handle, clock| token(handle, clock, min_ttl).await).await
         })
     }
 
@@ -100,7 +103,7 @@ impl Desk {
                 )));
             }
             let is_queue_kept = loaded.settings.state.is_some();
-            let revoked = here(loaded, async |handle, _| handle.log_out().await.map_err(|error| failed(&error)));
+            let revoked = here(loaded, PATIENCE, async |handle, _| handle.log_out().await.map_err(|error| failed(&error)));
             match revoked.await? {
                 Revoked::Queued if !is_queue_kept => Err(outside(
                     "logged out here; the authorization server could not be told, and without a `state` nobody will \
@@ -138,19 +141,26 @@ async fn running<T: DeserializeOwned>(
 /// Does it with a part of a server that is started for it, and ended behind it.
 async fn here<T>(
     loaded: Loaded,
+    patience: Duration,
     ask: impl AsyncFnOnce(&Handle, &SystemClock) -> Result<T, Refused>,
 ) -> Result<T, Refused> {
     let Loaded { settings, environment, .. } = loaded;
     let clock = Arc::new(SystemClock::new());
     let secrets = Secrets::with_stores(environment.into_inner(), settings.stores.clone(), clock.clone());
-    let around =
-        Surroundings { clock: clock.clone(), observer: Observer::new(), secrets, seed: random_seed() };
+    let around = Surroundings {
+        clock: clock.clone(),
+        observer: Observer::new(),
+        secrets,
+        seed: random_seed(),
+        patience,
+    };
     let composition = compose(&settings, &around).await.map_err(|error| not_composed(&error))?;
     let answered = match shared(&composition) {
         Some(handle) => ask(handle, &clock).await,
         None => Err(not_shared()),
     };
     composition.manager.shut_down().await;
+    composition.secrets.close().await;
     answered
 }
 

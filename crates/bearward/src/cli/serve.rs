@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bearward_observe::Observer;
 use bearward_secrets::Secrets;
@@ -75,7 +76,13 @@ async fn serve(loaded: Loaded) -> Exit {
     };
     let clock = Arc::new(SystemClock::new());
     let secrets = Secrets::with_stores(environment.into_inner(), settings.stores.clone(), clock.clone());
-    let around = Surroundings { clock, observer: Observer::new(), secrets, seed: random_seed() };
+    let around = Surroundings {
+        clock,
+        observer: Observer::new(),
+        secrets,
+        seed: random_seed(),
+        patience: Duration::ZERO,
+    };
     let composition = match compose(&settings, &around).await {
         Ok(composition) => composition,
         Err(error) => {

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bearward_guard::explain::{Explanation, Step};
 use bearward_guard::revocation::Source;
@@ -157,7 +158,13 @@ async fn explain(settings: &Settings, environment: Environment, token: &str) -> 
         None => None,
     };
     let known = running::ask(settings.server.admin, operator.as_ref(), resource, token).await;
-    let around = Surroundings { clock, observer: Observer::new(), secrets, seed: random_seed() };
+    let around = Surroundings {
+        clock,
+        observer: Observer::new(),
+        secrets,
+        seed: random_seed(),
+        patience: Duration::ZERO,
+    };
     let composition = compose(settings, &around).await.map_err(|error| error.to_string())?;
     let guard = composition.guards.first().ok_or("the configuration has no guard")?;
     for revocation in known.iter().flat_map(|known| &known.revocations) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bearward_guard::{KeySource, OpaqueTokens};
 use bearward_issuer::SharedCredential;
 use bearward_observe::{Condition, Observer, Probe};
+use bearward_secrets::Secrets;
 use bearward_supply::{Handle, Revoker};
 use bearward_token::Issuer;
 
@@ -41,6 +42,26 @@ impl Probe for OpaqueProbe {
     }
 }
 
+/// Whether what is in stores of secrets can be looked at. What was read once serves for as long as a store fails, so
+/// nothing is down by that alone.
+pub(super) struct SecretsProbe(pub(super) Secrets);
+
+impl Probe for SecretsProbe {
+    fn name(&self) -> String {
+        "secrets in stores".into()
+    }
+
+    fn condition(&self) -> Condition {
+        let mut troubles: Vec<_> = self.0.troubles().iter().map(ToString::to_string).collect();
+        // In the same order each time: a page that is looked at again should not jump.
+        troubles.sort_unstable();
+        match troubles.is_empty() {
+            true => Condition::Ready,
+            false => Condition::Degraded { reason: troubles.join("; ") },
+        }
+    }
+}
+
 /// Readiness of a provider's token; keeps the gauge of its remaining life current along the way.
 pub(super) struct ProviderProbe {
     pub(super) handle: Handle,
@@ -72,3 +93,6 @@ impl Probe for ProviderProbe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

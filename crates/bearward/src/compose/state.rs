@@ -24,8 +24,9 @@ impl Sweeping {
         let sweep = async move {
             loop {
                 clock.sleep(DAY).await;
-                if let Err(error) = files.sweep().await {
-                    tracing::warn!(%error, "the state was not swept");
+                match files.sweep().await {
+                    Ok(swept) => swept.tell(),
+                    Err(error) => tracing::warn!(%error, "the state was not swept"),
                 }
             }
         };
@@ -54,7 +55,7 @@ pub(super) async fn open(
             keys.push(SealingKey::new(around.secrets.known(key).map_err(failed)?.expose()));
         }
         let keys = SealingKeys::parse(&keys).map_err(|error| ComposeError::Setting(error.to_string()))?;
-        let files = SealedFiles::open(&state.path, keys, clock.clone()).await?;
+        let files = SealedFiles::open_within(&state.path, keys, clock.clone(), around.patience).await?;
         sweeping = Some(Sweeping::start(files.clone(), clock.clone()));
         stores = stores.with_encrypted(files);
     }
@@ -67,3 +68,6 @@ pub(super) async fn open(
     }
     Ok((stores, sweeping))
 }
+
+#[cfg(test)]
+mod tests;

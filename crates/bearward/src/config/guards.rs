@@ -56,33 +56,9 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
     }
     let (upstream, provider) =
         upstream.map(|upstream| read_upstream(&upstream, providers)).unwrap_or_default();
-    let audience = resource.as_ref().map(|resource| resource.as_str().to_owned());
-    let issuers: Vec<_> = section
-        .sections("issuers")
-        .into_iter()
-        .flat_map(|issuer| issuers::read(&issuer, audience.as_deref()))
-        .collect();
-    each_once(section, &issuers);
-    if section.node("issuers").is_none_or(Node::is_empty_list) {
-        section.missing("issuers", "[{issuer: https://idp.example.com}]");
-    }
+    let issuers = read_issuers(section, resource.as_ref());
     let scopes = section.section("scopes").map(|scopes| read_scopes(&scopes)).unwrap_or_default();
-    let pre_provisioned = section.flag("preProvisioned").unwrap_or(false);
-    if let Some(text) = section.text("preProvisioned").filter(|_| pre_provisioned) {
-        section.warn(
-            text.at,
-            "this guard publishes no authorization server: clients cannot discover where to get a token",
-            "right only when you hand the tokens out yourself; otherwise remove it",
-        );
-    }
-    let cache_ttl = section.parsed::<Span>("cacheTtl", DURATION).map_or(MINUTE, |span| span.0);
-    if let Some(text) = section.text("cacheTtl").filter(|_| cache_ttl > MINUTE) {
-        section.error(
-            text.at,
-            "`cacheTtl` is longer than 60 s",
-            "write at most `60s`: so long a revoked token may live on",
-        );
-    }
+    let (pre_provisioned, cache_ttl) = (pre_provisioned(section), cache_ttl(section));
     // All of it is read before anything missing ends the reading: what is not read counts as unknown.
     let mode = mode(section, provider.is_some());
     let (description, signs_metadata) = description::read(section);
@@ -113,6 +89,47 @@ fn guard(section: &Section<'_>, providers: &[ProviderSettings], origins: &[Strin
         resource: resource?,
         upstream: upstream?,
     })
+}
+
+/// Whose tokens open it. What is not said of their audience is the resource itself.
+fn read_issuers(section: &Section<'_>, resource: Option<&Resource>) -> Vec<IssuerSettings> {
+    let audience = resource.map(|resource| resource.as_str().to_owned());
+    let issuers: Vec<_> = section
+        .sections("issuers")
+        .into_iter()
+        .flat_map(|issuer| issuers::read(&issuer, audience.as_deref()))
+        .collect();
+    each_once(section, &issuers);
+    if section.node("issuers").is_none_or(Node::is_empty_list) {
+        section.missing("issuers", "[{issuer: https://idp.example.com}]");
+    }
+    issuers
+}
+
+/// True when tokens are handed out by hand, and nobody is told where to get one.
+fn pre_provisioned(section: &Section<'_>) -> bool {
+    let pre_provisioned = section.flag("preProvisioned").unwrap_or(false);
+    if let Some(text) = section.text("preProvisioned").filter(|_| pre_provisioned) {
+        section.warn(
+            text.at,
+            "this guard publishes no authorization server: clients cannot discover where to get a token",
+            "right only when you hand the tokens out yourself; otherwise remove it",
+        );
+    }
+    pre_provisioned
+}
+
+/// How long a verified token is remembered.
+fn cache_ttl(section: &Section<'_>) -> Duration {
+    let cache_ttl = section.parsed::<Span>("cacheTtl", DURATION).map_or(MINUTE, |span| span.0);
+    if let Some(text) = section.text("cacheTtl").filter(|_| cache_ttl > MINUTE) {
+        section.error(
+            text.at,
+            "`cacheTtl` is longer than 60 s",
+            "write at most `60s`: so long a revoked token may live on",
+        );
+    }
+    cache_ttl
 }
 
 /// The second entry of an issuer would never be looked at: the first decides about its tokens.

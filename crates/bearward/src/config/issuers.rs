@@ -101,23 +101,7 @@ fn entra(
     given: Option<&KeysFrom>,
     expectations: &Expectations,
 ) -> Vec<IssuerSettings> {
-    for name in ["backchannelLogout", "securityEvents"] {
-        if let Some(node) = section.node(name) {
-            let help = "remove it: Entra sends neither for tenants; revoke by the admin listener or a file";
-            section.error(&node.at, format!("`tenants` and `{name}` do not go together"), help);
-        }
-    }
-    if let Some(node) = section.node("introspection") {
-        let help = "remove it: Entra gives out no opaque tokens for resources of your own";
-        section.error(&node.at, "`tenants` and `introspection` do not go together", help);
-    }
-    if let Some(issuer) = section.text("issuer") {
-        section.error(
-            issuer.at,
-            "`tenants` says already who the issuers are",
-            "remove `issuer`, or `tenants`",
-        );
-    }
+    refuse_what_entra_has_not(section);
     let mut settings = Vec::new();
     for tenant in tenants {
         if !is_guid(tenant.text) {
@@ -154,6 +138,26 @@ fn entra(
         }
     }
     settings
+}
+
+fn refuse_what_entra_has_not(section: &Section<'_>) {
+    for name in ["backchannelLogout", "securityEvents"] {
+        if let Some(node) = section.node(name) {
+            let help = "remove it: Entra sends neither for tenants; revoke by the admin listener or a file";
+            section.error(&node.at, format!("`tenants` and `{name}` do not go together"), help);
+        }
+    }
+    if let Some(node) = section.node("introspection") {
+        let help = "remove it: Entra gives out no opaque tokens for resources of your own";
+        section.error(&node.at, "`tenants` and `introspection` do not go together", help);
+    }
+    if let Some(issuer) = section.text("issuer") {
+        section.error(
+            issuer.at,
+            "`tenants` says already who the issuers are",
+            "remove `issuer`, or `tenants`",
+        );
+    }
 }
 
 /// `{audience: …}` of what the issuer sends by itself.

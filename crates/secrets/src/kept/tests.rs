@@ -1,7 +1,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bearward_token::ManualClock;
-use futures_util::future::{join_all, pending};
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::AwsRef;
@@ -10,9 +11,9 @@ const FRESH: Duration = Duration::from_secs(30);
 
 struct Scene {
     clock: Arc<ManualClock>,
-    kept: Kept,
-    flights: AtomicU32,
-    store: Mutex<Result<&'static str, SecretError>>,
+    kept: Arc<Kept>,
+    flights: Arc<AtomicU32>,
+    store: Arc<Mutex<Result<&'static str, SecretError>>>,
 }
 
 impl Scene {
@@ -20,7 +21,7 @@ impl Scene {
         let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
         let reference = SecretRef::Aws(AwsRef { id: "prod/notes".into(), field: None, stage: None });
         let kept = Kept::new(reference, Store::Aws, FRESH, clock.clone());
-        Self { clock, kept, flights: AtomicU32::new(0), store: Mutex::new(Ok("one")) }
+        Self { clock, kept: Arc::new(kept), flights: Arc::default(), store: Arc::new(Mutex::new(Ok("one"))) }
     }
 
     fn store_says(&self, what: Result<&'static str, SecretError>) {
@@ -28,13 +29,35 @@ impl Scene {
     }
 
     async fn read(&self) -> Result<String, SecretError> {
-        let flight = || async {
-            self.flights.fetch_add(1, Ordering::Relaxed);
+        let (flights, store) = (self.flights.clone(), self.store.clone());
+        let flight = || async move {
+            flights.fetch_add(1, Ordering::Relaxed);
             // Others get their turn meanwhile, as they do when it takes a network.
             tokio::task::yield_now().await;
-            self.store.lock().unwrap().clone().map(ClientSecret::new)
+            store.lock().unwrap().clone().map(ClientSecret::new)
         };
         self.kept.get(flight).await.map(|secret| secret.expose().to_owned())
+    }
+
+    /// Reads with a flight that brings what is sent, whenever that is.
+    async fn read_slowly(&self, brings: oneshot::Receiver<&'static str>) -> Result<String, SecretError> {
+        self.flights.fetch_add(1, Ordering::Relaxed);
+        let flight = || async { Ok(ClientSecret::new(brings.await.unwrap())) };
+        self.kept.get(flight).await.map(|secret| secret.expose().to_owned())
+    }
+
+    /// Lets both the reader and its flight go to sleep, and then time pass.
+    async fn waits(&self, after: Duration) {
+        while self.clock.sleepers() < 2 {
+            tokio::task::yield_now().await;
+        }
+        self.clock.advance(after);
+    }
+
+    async fn lands(&self) {
+        while self.kept.state().flight.is_some() {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn flights(&self) -> u32 {
@@ -95,6 +118,30 @@ async fn what_was_known_serves_while_the_store_fails_and_the_store_is_asked_now_
 }
 
 #[tokio::test]
+async fn a_store_that_has_failed_for_long_is_trouble_although_what_was_known_serves() {
+    let scene = Scene::new();
+    assert_eq!(scene.read().await, said("one"));
+    scene.store_says(Err(SecretError::Sealed));
+    let stale = FRESH * STALE_AFTER;
+    scene.clock.advance(stale - Duration::from_millis(1));
+    assert_eq!((scene.read().await, scene.kept.trouble()), (said("one"), None));
+    scene.clock.advance(Duration::from_millis(1));
+    let trouble = scene.kept.trouble().unwrap().to_string();
+    assert_eq!(
+        trouble,
+        "`prod/notes` (AWSCURRENT) in AWS Secrets Manager was last read at 2027-01-15T08:00:00Z, and what was read then \
+         stays in use; since then: Vault is sealed or not ready (503): unseal it, or point `secrets.vault.address` at an \
+         active node. Mend that, or a change of it goes unnoticed"
+    );
+    scene.store_says(Ok("two"));
+    scene.clock.advance(REST_WITH_KNOWN);
+    assert_eq!((scene.read().await, scene.kept.trouble()), (said("two"), None));
+    // Nobody asked for long: nothing says that its store fails.
+    scene.clock.advance(stale * 2);
+    assert_eq!(scene.kept.trouble(), None);
+}
+
+#[tokio::test]
 async fn with_nothing_known_a_store_that_comes_back_is_asked_within_a_second() {
     let scene = Scene::new();
     scene.store_says(Err(SecretError::NoRegion));
@@ -106,38 +153,69 @@ async fn with_nothing_known_a_store_that_comes_back_is_asked_within_a_second() {
 }
 
 #[tokio::test]
-async fn a_store_that_never_answers_is_given_up_and_sooner_when_something_is_known() {
+async fn a_store_that_never_answers_is_given_up_by_its_reader_and_then_by_its_flight() {
     let scene = Scene::new();
-    let silence =
-        async |scene: &Scene| scene.kept.get(pending).await.map(|secret| secret.expose().to_owned());
-    let waits = |after: Duration| {
-        let clock = scene.clock.clone();
-        async move {
-            while clock.sleepers() == 0 {
-                tokio::task::yield_now().await;
-            }
-            clock.advance(after);
-        }
-    };
-    let (read, ()) = tokio::join!(silence(&scene), waits(PATIENCE));
+    let (_never, brings) = oneshot::channel();
+    let (read, ()) = tokio::join!(scene.read_slowly(brings), scene.waits(PATIENCE));
     assert_eq!(read, Err(SecretError::Timeout { store: Store::Aws, after: PATIENCE }));
+    // Another reader waits for the same flight, and then starts another.
+    let last = Duration::from_secs(1);
+    scene.clock.advance(LONGEST - PATIENCE - last);
+    let mut read = Box::pin(scene.read());
+    assert!(futures_util::poll!(&mut read).is_pending());
+    scene.clock.advance(last);
+    assert_eq!(read.await, Err(SecretError::Timeout { store: Store::Aws, after: LONGEST }));
+    assert_eq!(scene.flights(), 1);
     scene.clock.advance(REST);
-    assert_eq!(scene.read().await, said("one"));
-    scene.clock.advance(FRESH);
-    let (read, ()) = tokio::join!(silence(&scene), waits(PATIENCE_WITH_KNOWN));
-    assert_eq!(read, said("one"));
+    assert_eq!((scene.read().await, scene.flights()), (said("one"), 2));
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_leaves_the_flight_to_the_next() {
+async fn what_a_slow_store_brings_counts_though_its_reader_went_on_with_what_was_known() {
     let scene = Scene::new();
-    let mut first = Box::pin(scene.kept.get(pending));
+    assert_eq!(scene.read().await, said("one"));
+    scene.clock.advance(FRESH);
+    let (store, brings) = oneshot::channel();
+    let (read, ()) = tokio::join!(scene.read_slowly(brings), scene.waits(PATIENCE_WITH_KNOWN));
+    assert_eq!(read, said("one"));
+    // Nobody waits for it now, and nobody starts another beside it.
+    let mut read = Box::pin(scene.read());
+    assert_eq!(futures_util::poll!(&mut read), std::task::Poll::Ready(said("one")));
+    store.send("two").unwrap();
+    scene.lands().await;
+    assert_eq!((scene.read().await, scene.flights()), (said("two"), 2));
+    assert_eq!(scene.kept.state().failed, None, "slow is no failure");
+}
+
+#[tokio::test]
+async fn a_flight_goes_on_when_its_reader_goes_away_and_the_next_has_what_it_brings() {
+    let scene = Scene::new();
+    let (store, brings) = oneshot::channel();
+    let mut first = Box::pin(scene.read_slowly(brings));
     assert!(futures_util::poll!(&mut first).is_pending());
+    drop(first);
     let mut second = Box::pin(scene.read());
     assert!(futures_util::poll!(&mut second).is_pending());
-    assert_eq!(scene.flights(), 0, "one at a time");
-    drop(first);
-    assert_eq!((second.await, scene.flights()), (said("one"), 1));
+    store.send("two").unwrap();
+    assert_eq!((second.await, scene.flights()), (said("two"), 1));
+}
+
+#[tokio::test]
+async fn a_flight_ends_with_its_secret_and_one_that_panics_is_followed_by_another() {
+    let Scene { kept, .. } = Scene::new();
+    let (mut store, brings) = oneshot::channel::<&str>();
+    let mut read =
+        Box::pin(async { kept.get(|| async { Ok(ClientSecret::new(brings.await.unwrap())) }).await });
+    assert!(futures_util::poll!(&mut read).is_pending());
+    drop(read);
+    drop(kept);
+    store.closed().await;
+
+    let scene = Scene::new();
+    let (gone, brings) = oneshot::channel();
+    drop(gone);
+    assert!(matches!(scene.read_slowly(brings).await, Err(SecretError::NotRead(_))));
+    assert_eq!(scene.read().await, said("one"));
 }
 
 #[tokio::test]

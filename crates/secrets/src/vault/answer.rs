@@ -1,15 +1,16 @@
 //! What Vault answers, and what it means.
 
+use std::borrow::Cow;
+
 use bearward_token::{AccessToken, ClientSecret};
 use reqwest::StatusCode;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::VaultAuth;
 use super::api::Lease;
-use crate::local::{MAX_BYTES, usable};
+use crate::local::usable;
 use crate::member::{self, NoMember};
 use crate::{SecretError, SecretRef, Store, VaultRef};
 
@@ -23,13 +24,16 @@ pub(super) struct Answer {
 }
 
 #[derive(Deserialize)]
-struct Login {
-    auth: Auth,
+struct Login<'a> {
+    #[serde(borrow)]
+    auth: Auth<'a>,
 }
 
+/// The token is not copied before it goes where it is wiped.
 #[derive(Deserialize)]
-struct Auth {
-    client_token: String,
+struct Auth<'a> {
+    #[serde(borrow)]
+    client_token: Cow<'a, str>,
     #[serde(default)]
     lease_duration: u64,
     #[serde(default)]
@@ -92,7 +96,7 @@ impl Answer {
     }
 
     /// The error's own words name places in the answer and could repeat what stands there.
-    fn parse<T: DeserializeOwned>(&self) -> Result<T, SecretError> {
+    fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, SecretError> {
         serde_json::from_slice(&self.body).map_err(|_| odd("it is not the JSON that Vault documents".into()))
     }
 
@@ -160,9 +164,19 @@ pub(super) fn renewed(answer: &Answer) -> Result<Option<Lease>, SecretError> {
     match answer.status {
         StatusCode::OK => {
             let auth = answer.parse::<Renewal>()?.auth;
-            Ok(Some(Lease { seconds: auth.lease_duration, is_renewable: auth.renewable }))
+            // What was renewed to no time at all ends now; a token that lasts for ever is not renewed.
+            Ok((auth.lease_duration > 0)
+                .then_some(Lease { seconds: auth.lease_duration, is_renewable: auth.renewable }))
         }
         StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => Ok(None),
+        _ => Err(answer.failure()),
+    }
+}
+
+/// Whether a token was ended.
+pub(super) fn revoked(answer: &Answer) -> Result<(), SecretError> {
+    match answer.status {
+        StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
         _ => Err(answer.failure()),
     }
 }
@@ -185,9 +199,6 @@ pub(super) fn field(
                 NoMember::Missing => SecretError::NoField(reference.clone()),
                 NoMember::NotText => SecretError::NotText(reference.clone()),
             })?;
-            if text.len() as u64 > MAX_BYTES {
-                return Err(SecretError::NotText(reference.clone()));
-            }
             usable(reference, text)
         }
         StatusCode::FORBIDDEN => {

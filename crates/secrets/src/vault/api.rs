@@ -1,14 +1,18 @@
-//! The four requests that are made of Vault's HTTP API.
+//! The five requests that are made of Vault's HTTP API.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bearward_token::{AccessToken, ClientSecret};
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Url};
-use serde_json::json;
+use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
 
 use super::answer::{self, Answer};
-use super::{VaultAuth, VaultSettings};
+use super::login::login;
+use super::{VaultAuth, VaultSettings, setup};
 use crate::local::Local;
 use crate::{SecretError, SecretRef, Store, VaultRef};
 
@@ -38,7 +42,7 @@ pub(super) struct Lease {
 }
 
 impl Api {
-    pub(super) fn new(settings: &VaultSettings) -> Result<Self, SecretError> {
+    pub(super) async fn new(settings: &VaultSettings) -> Result<Self, SecretError> {
         let mut client = Client::builder()
             .user_agent(concat!("bearward/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -46,14 +50,7 @@ impl Api {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT);
         if let Some(path) = &settings.ca_certificate {
-            let named =
-                |why: String| setup(format!("`secrets.vault.caCertificate` ({}): {why}", path.display()));
-            let pem = std::fs::read(path).map_err(|error| named(error.to_string()))?;
-            let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| named(error.to_string()))?;
-            if authorities.is_empty() {
-                return Err(named("it holds no certificate in PEM".into()));
-            }
-            client = client.tls_certs_only(authorities);
+            client = client.tls_certs_only(authorities(path).await?);
         }
         let client = client.build().map_err(|error| setup(error.to_string()))?;
         let address = Url::parse(settings.address.as_str()).map_err(|error| setup(error.to_string()))?;
@@ -68,27 +65,15 @@ impl Api {
         auth: &VaultAuth,
         local: &Local,
     ) -> Result<(AccessToken, Lease), SecretError> {
-        let secret = match auth.secret() {
-            SecretRef::Env(name) => local.variable(name)?,
-            SecretRef::File(path) => local.file(path)?,
-            other => return Err(SecretError::NotLocal(other.clone())),
-        };
-        let (mount, body) = match auth {
-            VaultAuth::AppRole { mount, role_id, .. } => {
-                (mount, json!({"role_id": role_id, "secret_id": secret.expose()}))
-            }
-            VaultAuth::Kubernetes { mount, role, .. } => {
-                (mount, json!({"role": role, "jwt": secret.expose()}))
-            }
-            VaultAuth::Token(_) => {
-                let token = AccessToken::new(secret.expose());
-                let request = self.request(Method::GET, &["auth/token/lookup-self"], Some(&token))?;
-                let lease = answer::looked_up(&self.send(request).await?)?;
-                return Ok((token, lease));
-            }
+        let secret = local.read(auth.secret()).await?;
+        let Some((mount, body)) = login(auth, &secret)? else {
+            let token = AccessToken::new(secret.expose());
+            let request = self.request(Method::GET, &["auth/token/lookup-self"], Some(&token))?;
+            let lease = answer::looked_up(&self.send(request).await?)?;
+            return Ok((token, lease));
         };
         let request = self.request(Method::POST, &["auth", mount, "login"], None)?;
-        let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        let request = request.header(CONTENT_TYPE, "application/json").body(body);
         answer::logged_in(&self.send(request).await?, auth)
     }
 
@@ -97,6 +82,12 @@ impl Api {
         let request = self.request(Method::POST, &["auth/token/renew-self"], Some(token))?;
         let request = request.header(CONTENT_TYPE, "application/json").body("{}");
         answer::renewed(&self.send(request).await?)
+    }
+
+    /// Ends a token, and whatever it was used for in Vault.
+    pub(super) async fn revoke(&self, token: &AccessToken) -> Result<(), SecretError> {
+        let request = self.request(Method::POST, &["auth/token/revoke-self"], Some(token))?;
+        answer::revoked(&self.send(request).await?)
     }
 
     /// Reads the newest version of a secret, and one field of it.
@@ -129,7 +120,9 @@ impl Api {
             request = request.header(NAMESPACE, namespace.clone());
         }
         if let Some(token) = token {
-            let mut token = HeaderValue::from_str(token.expose())
+            // This copy of it is ours to wipe, too (HARD 20).
+            let token = Bytes::from_owner(Zeroizing::new(token.expose().as_bytes().to_vec()));
+            let mut token = HeaderValue::from_maybe_shared(token)
                 .map_err(|_| setup("its token cannot be written in a header".into()))?;
             token.set_sensitive(true);
             request = request.header(TOKEN, token);
@@ -147,8 +140,17 @@ impl Api {
     }
 }
 
-fn setup(reason: String) -> SecretError {
-    SecretError::Setup { store: Store::Vault, reason }
+/// The certificates in a file.
+async fn authorities(path: &Path) -> Result<Vec<Certificate>, SecretError> {
+    let named = |why: String| setup(format!("`secrets.vault.caCertificate` ({}): {why}", path.display()));
+    let file = path.to_owned();
+    let pem = spawn_blocking(move || std::fs::read(file)).await.unwrap_or_else(|ended| Err(ended.into()));
+    let pem = pem.map_err(|error| named(error.to_string()))?;
+    let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| named(error.to_string()))?;
+    match authorities.is_empty() {
+        true => Err(named("it holds no certificate in PEM".into())),
+        false => Ok(authorities),
+    }
 }
 
 /// What the operating system or TLS said, without the address repeated on every level.

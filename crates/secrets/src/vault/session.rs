@@ -5,9 +5,10 @@
 //!                           ▲                                                     ├─ refused ─► login
 //!                           └─────────────────────────────────────────────────────┘  nobody there: it still serves
 //! ```
-//! Nothing runs by itself: who reads a secret sees to the token first. One that nobody uses expires in Vault, too.
+//! Who reads a secret sees to the token first, and so does whoever keeps it while nobody reads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bearward_token::expiry::Moment;
@@ -16,15 +17,20 @@ use tokio::sync::Mutex;
 
 use super::VaultAuth;
 use super::api::{Api, Lease};
-use crate::SecretError;
 use crate::local::Local;
+use crate::{SecretError, Store};
 
 /// Between two logins because of a denial: one that is meant must not make a new token in Vault for every question.
 const RELOGIN_INTERVAL: Duration = Duration::from_secs(10);
 
+/// A token that is due and was not renewed is tried again after so long.
+const RETRY: Duration = Duration::from_secs(10);
+
 /// The current token. Held while a login is under way, so that many secrets cost one.
 pub(super) struct Session {
     clock: Arc<dyn Clock>,
+    /// No login is made any more: nobody would end its token.
+    is_closed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -45,7 +51,7 @@ struct Held {
 
 impl Session {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default() }
+        Self { clock, is_closed: AtomicBool::new(false), state: Mutex::default() }
     }
 
     /// A token that is good as far as anybody here knows.
@@ -56,6 +62,9 @@ impl Session {
         local: &Local,
     ) -> Result<AccessToken, SecretError> {
         let mut state = self.state.lock().await;
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(SecretError::Closed(Store::Vault));
+        }
         if let Some(held) = state.held.as_mut().filter(|held| !held.is_expired(&*self.clock))
             && (!held.is_due(&*self.clock) || self.renew(api, held).await)
         {
@@ -66,6 +75,24 @@ impl Session {
         let (token, lease) = api.login(auth, local).await?;
         state.held = Some(Held::new(token.clone(), lease, sent));
         Ok(token)
+    }
+
+    /// Renews the token, or replaces it, if it is time; answers with how long it is not. `None`: nobody has logged in, or
+    /// it lasts for ever.
+    pub(super) async fn keep(&self, api: &Api, auth: &VaultAuth, local: &Local) -> Option<Duration> {
+        self.state.lock().await.held.as_ref()?;
+        if let Err(error) = self.token(api, auth, local).await {
+            // Who reads next is told of it, and tells it.
+            tracing::debug!(%error, "there is no token of Vault");
+        }
+        self.state.lock().await.held.as_ref()?.rests_for(&*self.clock)
+    }
+
+    /// Takes the token away; from now on there is none. Waits for a login that is under way.
+    pub(super) async fn close(&self) -> Option<AccessToken> {
+        self.is_closed.store(true, Ordering::Relaxed);
+        let held = self.state.lock().await.held.take()?;
+        (!held.is_expired(&*self.clock)).then_some(held.token)
     }
 
     /// Whether there is, or will be, another token than this one, which was denied.
@@ -114,5 +141,16 @@ impl Held {
 
     fn is_due(&self, clock: &dyn Clock) -> bool {
         self.is_renewable && self.expiry.is_some_and(|expiry| expiry.left(clock) < self.lifetime / 3)
+    }
+
+    /// How long nothing needs to be done for it; `None`: never.
+    fn rests_for(&self, clock: &dyn Clock) -> Option<Duration> {
+        let left = self.expiry?.left(clock);
+        Some(match self.is_renewable {
+            _ if self.is_due(clock) => RETRY.min(left),
+            // Just past the moment at which a third is left.
+            true => left.saturating_sub(self.lifetime / 3) + Duration::from_millis(1),
+            false => left,
+        })
     }
 }

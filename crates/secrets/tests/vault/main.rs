@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod bad_days;
+mod closing;
+mod keeping;
 mod login;
 mod reading;
 mod scene;

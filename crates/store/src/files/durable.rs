@@ -27,17 +27,17 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreErro
 /// Replaces a record. Callers take turns.
 ///
 /// # Errors
-/// When the disk is full or the file system refuses; the old record still stands then.
+/// When the disk is full or the file system refuses; the old record still stands then. But with
+/// [`StoreError::NotDurable`] the new one does.
 pub(super) fn replace(folder: &Folder, id: &PlaceId, bytes: &[u8]) -> Result<(), StoreError> {
     let (record, unfinished) = (folder.record(id), folder.unfinished(id));
-    let written = write(&unfinished, bytes)
-        .and_then(|()| fs::rename(&unfinished, &record))
-        .and_then(|()| sync_folder(folder.path()));
+    let written = write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, &record));
     written.map_err(|error| {
         // On a full disk every byte helps; what cannot be removed now is removed when the store is opened.
         let _ = fs::remove_file(&unfinished);
         failed("writing", &record, &error)
-    })
+    })?;
+    folder.sync_names()
 }
 
 /// Says what the system said.

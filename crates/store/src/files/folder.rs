@@ -3,6 +3,8 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::durable::{failed, private, sync_folder};
 use crate::{PlaceId, StoreError};
@@ -10,22 +12,28 @@ use crate::{PlaceId, StoreError};
 const LOCK: &str = "lock";
 const UNFINISHED: &str = "tmp";
 
+/// Brings the names in a folder to the disk; a test's disk refuses.
+pub(super) type SyncNames = Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
+
 /// Open, and locked while this lives.
 pub(super) struct Folder {
     path: PathBuf,
     _lock: File,
+    sync: SyncNames,
+    /// A name changed hands and did not go to the disk.
+    owes_sync: AtomicBool,
 }
 
 impl Folder {
-    pub(super) fn open(state: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(state: &Path, sync: SyncNames) -> Result<Self, StoreError> {
         let path = state.join("records");
-        make_private(&path).map_err(|error| failed("making the folder", &path, &error))?;
+        make_private(&path)?;
         // Its name must not be lost with the power either; whoever may not read the folders above cannot help that.
         for above in path.ancestors().skip(1).take(2) {
             let _ = sync_folder(above);
         }
         let lock = lock(&path)?;
-        let folder = Self { path, _lock: lock };
+        let folder = Self { path, _lock: lock, sync, owes_sync: AtomicBool::new(false) };
         folder.remove_unfinished()?;
         Ok(folder)
     }
@@ -36,6 +44,21 @@ impl Folder {
 
     pub(super) fn record(&self, id: &PlaceId) -> PathBuf {
         self.path.join(id.to_string())
+    }
+
+    /// What stands in the folder outlives the machine's power afterwards.
+    pub(super) fn sync_names(&self) -> Result<(), StoreError> {
+        let synced = (self.sync)(&self.path);
+        self.owes_sync.store(synced.is_err(), Ordering::Relaxed);
+        synced.map_err(|error| StoreError::NotDurable { path: self.path.clone(), reason: error.to_string() })
+    }
+
+    /// Makes good what an earlier write could not: whoever tries again must not be told that all is well.
+    pub(super) fn sync_owed_names(&self) -> Result<(), StoreError> {
+        match self.owes_sync.load(Ordering::Relaxed) {
+            true => self.sync_names(),
+            false => Ok(()),
+        }
     }
 
     /// Where a record is written before it takes its name.
@@ -75,8 +98,8 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK);
     let cannot = |error: io::Error| failed("locking", &path, &error);
     let mut options = OpenOptions::new();
-    let mut file =
-        private(options.read(true).write(true).create(true).truncate(false)).open(&path).map_err(cannot)?;
+    private(options.read(true).write(true).create(true).truncate(false));
+    let mut file = not_followed(&mut options).open(&path).map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -97,19 +120,54 @@ fn pid(file: &File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
+/// Makes what is missing. What was there before and is no folder of our own is left as it is: whoever put it there could
+/// have our records and our rights go elsewhere.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let cannot = |error: io::Error| failed("making the folder", path, &error);
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.create(path);
+    // A symlink that leads nowhere keeps the folder from being made; what it is says more than that.
+    #[cfg(unix)]
+    if let Ok(metadata) = fs::symlink_metadata(path) {
+        own_alone(path, &metadata)?;
+    }
+    made.map_err(cannot)
+}
+
 #[cfg(unix)]
-fn make_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+fn own_alone(path: &Path, metadata: &fs::Metadata) -> Result<(), StoreError> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     const OTHERS: u32 = 0o077;
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let not_ours = |reason, advice| Err(StoreError::NotOurs { path: path.into(), reason, advice });
+    if metadata.is_symlink() {
+        return not_ours(
+            "is a symbolic link",
+            "point `state.path` at the folder above the one that it leads to",
+        );
+    }
+    if metadata.is_dir() && metadata.uid() != rustix::process::geteuid().as_raw() {
+        return not_ours(
+            "belongs to another user",
+            "give it to the user that runs Bearward, or name another `state.path`",
+        );
+    }
     // It may have been there before, made by somebody with a wider mind.
-    if fs::metadata(path)?.permissions().mode() & OTHERS != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    if metadata.is_dir() && metadata.permissions().mode() & OTHERS != 0 {
+        let private = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(path, private).map_err(|error| failed("making the folder", path, &error))?;
     }
     Ok(())
 }
 
-#[cfg(not(unix))]
-fn make_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).create(path)
+/// A link in the lock's place would have us write into whatever it leads to.
+fn not_followed(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
+    }
+    options
 }

@@ -78,7 +78,8 @@ impl Inner {
 }
 
 impl Swept {
-    pub(super) fn tell(&self) {
+    /// Writes into the log what a person should know: damage alone makes a warning, and each time that it is found.
+    pub fn tell(&self) {
         if self.resealed > 0 {
             tracing::info!(records = self.resealed, "records were sealed anew with the newest key");
         }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bearward_token::{ManualClock, SealingKey};
@@ -20,8 +21,12 @@ fn clock() -> Arc<ManualClock> {
 }
 
 async fn open(folder: &TempDir, keys: &[u8], clock: &Arc<ManualClock>) -> Result<SealedFiles, StoreError> {
+    SealedFiles::open(folder.path(), sealing(keys), clock.clone()).await
+}
+
+fn sealing(keys: &[u8]) -> SealingKeys {
     let keys: Vec<_> = keys.iter().map(|byte| SealingKey::new(hex::encode([*byte; 32]))).collect();
-    SealedFiles::open(folder.path(), SealingKeys::parse(&keys).unwrap(), clock.clone()).await
+    SealingKeys::parse(&keys).unwrap()
 }
 
 async fn put(store: &SealedFiles, number: u8, text: &str) {
@@ -173,6 +178,57 @@ async fn one_folder_is_open_once_and_the_error_says_who_has_it() {
     open(&folder, &[1], &clock).await.unwrap();
 }
 
+// HARD 13, 33
+#[tokio::test]
+async fn a_write_whose_name_does_not_reach_the_disk_is_told_stands_and_is_made_good_before_anything_else() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let refuses = Arc::new(AtomicBool::new(false));
+    let disk = refuses.clone();
+    let sync: SyncNames = Arc::new(move |path| match disk.load(Ordering::Relaxed) {
+        true => Err(std::io::Error::other("the disk is gone")),
+        false => durable::sync_folder(path),
+    });
+    let records = Folder::open(folder.path(), sync).unwrap();
+    let store = SealedFiles::open_in(records, sealing(&[1]), clock).await.unwrap();
+    let first = store.put(&place(1), secret("first"), None, Expected::Absent).await.unwrap();
+    refuses.store(true, Ordering::Relaxed);
+    let at = place(1);
+    let rotate = || store.put(&at, secret("second"), None, Expected::Version(first));
+    let told = rotate().await.unwrap_err();
+    assert!(matches!(told, StoreError::NotDurable { .. }), "{told}");
+    assert_eq!(text(&store, &place(1)).await.unwrap(), "second");
+    // Whoever tries again is not told of a conflict, which says that it was written, while it may not outlive a crash.
+    assert_eq!(rotate().await, Err(told));
+    refuses.store(false, Ordering::Relaxed);
+    assert!(matches!(rotate().await, Err(StoreError::Conflict { .. })));
+    assert_eq!(text(&store, &place(1)).await.unwrap(), "second");
+}
+
+#[tokio::test]
+async fn who_has_patience_gets_the_folder_as_soon_as_it_is_free() {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let (store, clock, folder) = fresh().await;
+    let wait = || {
+        let (path, clock) = (folder.path().to_owned(), clock.clone());
+        tokio::spawn(SealedFiles::open_within(path, sealing(&[1]), clock, PATIENCE))
+    };
+    let looked = async |after: Duration| {
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(after);
+    };
+    let waiting = wait();
+    looked(LOCK_INTERVAL).await;
+    drop(store);
+    looked(LOCK_INTERVAL).await;
+    let store = waiting.await.unwrap().unwrap();
+    let waiting = wait();
+    looked(PATIENCE).await;
+    let refused = waiting.await.unwrap().unwrap_err();
+    assert_eq!(refused, StoreError::InUse { path: store.folder().to_owned(), pid: Some(std::process::id()) });
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn only_the_owner_may_look() {
@@ -188,12 +244,75 @@ async fn only_the_owner_may_look() {
     assert_eq!([mode(&file(&store, 1)), mode(&records.join("lock"))], [0o600; 2]);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_place_of_the_folder_is_refused_and_what_it_leads_to_is_left_as_it_is() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (folder, elsewhere, clock) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), clock());
+    fs::set_permissions(elsewhere.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for leads_to in [elsewhere.path(), &folder.path().join("nowhere")] {
+        symlink(leads_to, folder.path().join("records")).unwrap();
+        let refused = open(&folder, &[1], &clock).await.unwrap_err();
+        assert!(matches!(refused, StoreError::NotOurs { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("is a symbolic link"), "{refused}");
+        fs::remove_file(folder.path().join("records")).unwrap();
+    }
+    assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_place_of_the_lock_is_not_followed() {
+    let (store, clock, folder) = fresh().await;
+    let (lock, precious) = (store.folder().join("lock"), folder.path().join("precious"));
+    drop(store);
+    fs::write(&precious, "do not truncate").unwrap();
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&precious, &lock).unwrap();
+    let refused = open(&folder, &[1], &clock).await.unwrap_err().to_string();
+    assert!(refused.starts_with("locking `"), "{refused}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "do not truncate");
+}
+
+// Only the superuser can give a folder away; elsewhere this proves nothing.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_of_another_user_is_refused() {
+    use std::os::unix::fs::chown;
+    const NOBODY: u32 = 65_534;
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let records = folder.path().join("records");
+    fs::create_dir(&records).unwrap();
+    if chown(&records, Some(NOBODY), None).is_err() {
+        return;
+    }
+    let refused = open(&folder, &[1], &clock).await.unwrap_err();
+    assert!(refused.to_string().contains("belongs to another user"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_made_is_an_error_that_names_it() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     fs::write(folder.path().join("records"), "a file").unwrap();
     let refused = open(&folder, &[1], &clock).await.unwrap_err().to_string();
     assert!(refused.starts_with("making the folder `") && refused.contains("records"), "{refused}");
+}
+
+#[tokio::test]
+async fn names_that_could_not_be_read_again_are_refused_when_they_are_written() {
+    let (store, _, _folder) = fresh().await;
+    let named = |client: usize| Place { client: "c".repeat(client), ..place(1) };
+    let longest = SecretBytes::new(vec![b's'; MAX_SECRET_BYTES]);
+    let fits = named(MAX_PLACE_BYTES - named(0).encode().len());
+    store.put(&fits, longest.clone(), Some(u64::MAX), Expected::Absent).await.unwrap();
+    assert_eq!(store.get(&fits).await.unwrap().unwrap().secret, longest);
+    let too_long = named(MAX_PLACE_BYTES - named(0).encode().len() + 1);
+    let refused = store.put(&too_long, secret("x"), None, Expected::NewLogin).await.unwrap_err();
+    assert!(matches!(refused, StoreError::PlaceTooLong { .. }), "{refused}");
+    assert!(refused.to_string().len() < 300, "the name is not repeated");
+    assert_eq!(store.remove(&too_long).await, Err(refused));
+    assert_eq!(store.get(&too_long).await.unwrap(), None);
 }
 
 #[tokio::test]

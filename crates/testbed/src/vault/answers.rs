@@ -34,6 +34,12 @@ pub(super) fn denied() -> Response<Body> {
     error(StatusCode::FORBIDDEN, &["1 error occurred:\n\t* permission denied\n\n"])
 }
 
+pub(super) fn no_content() -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
+
 pub(super) fn json_answer(status: StatusCode, body: &Value) -> Response<Body> {
     let mut answer = Response::new(Body::from(body.to_string()));
     *answer.status_mut() = status;

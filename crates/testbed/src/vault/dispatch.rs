@@ -8,7 +8,7 @@ use axum::routing::any;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answers::{auth, denied, error, fault, wrapped};
+use super::answers::{auth, denied, error, fault, no_content, wrapped};
 use super::faults::Place;
 use super::{Inner, Shared};
 
@@ -56,6 +56,7 @@ async fn handle(
     match place {
         Some(Place::Login) => login(&vault, &path, &body),
         Some(Place::Renewal) => renew(&vault, token),
+        Some(Place::Revocation) => revoke(&vault, token),
         Some(Place::Lookup) => look_up(&vault, token),
         Some(Place::Read) => read(&vault, token, &path, asked.version),
         None => error(StatusCode::NOT_FOUND, &["no handler for route"]),
@@ -65,6 +66,7 @@ async fn handle(
 fn place(method: &Method, path: &str) -> Option<Place> {
     match (method.as_str(), path) {
         ("POST", "auth/token/renew-self") => Some(Place::Renewal),
+        ("POST", "auth/token/revoke-self") => Some(Place::Revocation),
         ("GET", "auth/token/lookup-self") => Some(Place::Lookup),
         ("POST", path) if path.starts_with("auth/") && path.ends_with("/login") => Some(Place::Login),
         ("GET", path) if path.contains("/data/") => Some(Place::Read),
@@ -112,6 +114,13 @@ fn renew(vault: &Shared, token: &str) -> Response<Body> {
         return error(StatusCode::BAD_REQUEST, &["lease is not renewable"]);
     }
     wrapped(&Value::Null, &grant(vault, &inner, token))
+}
+
+fn revoke(vault: &Shared, token: &str) -> Response<Body> {
+    match vault.inner().tokens.revoke(token, vault.settings.clock.monotonic()) {
+        true => no_content(),
+        false => denied(),
+    }
 }
 
 fn look_up(vault: &Shared, id: &str) -> Response<Body> {

@@ -6,6 +6,7 @@
 pub enum Place {
     Login,
     Renewal,
+    Revocation,
     Lookup,
     Read,
 }

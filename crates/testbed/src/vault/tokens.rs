@@ -62,6 +62,16 @@ impl Tokens {
         Some(token)
     }
 
+    /// False for a token that was none any more.
+    pub(super) fn revoke(&mut self, token: &str, now: Duration) -> bool {
+        self.all.remove(token).is_some_and(|token| token.expires > now)
+    }
+
+    /// How many would be let in.
+    pub(super) fn alive(&self, now: Duration) -> usize {
+        self.all.values().filter(|token| token.expires > now).count()
+    }
+
     pub(super) fn refuse_renewals(&mut self) {
         self.refuses_renewals = true;
     }
