@@ -196,6 +196,17 @@ async fn a_command_does_not_spend_a_refresh_token_whose_successor_nobody_would_k
     assert_eq!(scene.issuer.counts().snapshot().grant("refresh_token"), 0);
 }
 
+#[tokio::test]
+async fn commands_at_one_time_wait_for_each_other() {
+    let Some(scene) = Scene::new("commands_at_one_time_wait_for_each_other", REFRESH).await else { return };
+    let runs = tokio::join!(scene.run(&["token"]), scene.run(&["token"]), scene.run(&["token"]));
+    for (code, token, said) in [runs.0, runs.1, runs.2] {
+        assert_eq!(code, 0, "{said}");
+        assert!(token.starts_with("ey"), "{token}");
+    }
+    assert_eq!(scene.issuer.counts().snapshot().grant("refresh_token"), 3);
+}
+
 // HARD 14
 #[tokio::test]
 async fn what_could_not_be_revoked_is_revoked_by_a_later_process() {
@@ -247,11 +258,11 @@ async fn a_login_that_lives_in_the_systems_keychain_goes_on_over_many_processes_
     let bus = SessionBus::start(home.path()).unwrap();
     let _keychain = bus.keychain(true).unwrap();
     scene.environment = bus.environment().into();
-    for _ in 0..2 {
-        let (code, _, said) = scene.run(&["token"]).await;
+    let (one, other) = tokio::join!(scene.run(&["token"]), scene.run(&["token"]));
+    for (code, _, said) in [one, other] {
         assert_eq!(code, 0, "{said}");
     }
-    assert_eq!(scene.issuer.counts().snapshot().grant("refresh_token"), 2);
+    assert_eq!(scene.issuer.counts().snapshot().grant("refresh_token"), 2, "one after the other");
     assert_eq!(scene.files().len(), 1, "nothing is in files but their lock");
     assert_eq!(scene.run(&["logout"]).await.0, 0);
     let (code, _, said) = scene.run(&["token"]).await;

@@ -2,6 +2,7 @@
 
 mod guards;
 mod issuers;
+mod login_lock;
 mod probes;
 mod providers;
 mod state;
@@ -25,7 +26,7 @@ use bearward_issuer::{
 use bearward_observe::audit::Pseudonyms;
 use bearward_observe::{AuditTrail, Health, Observer};
 use bearward_secrets::{Keeping, SecretError, SecretRef, Secrets};
-use bearward_store::{StoreError, Stores};
+use bearward_store::{FolderLock, StoreError, Stores};
 use bearward_supply::TokenManager;
 use bearward_token::{ClientSecret, Clock, Fingerprint, Issuer};
 
@@ -48,6 +49,8 @@ pub struct Composition {
     pub console: Console,
     /// Owns the tokens; ends its tasks when dropped.
     pub manager: Arc<TokenManager>,
+    /// Keeps other processes from the logins that live in the keychain.
+    pub logins: Vec<FolderLock>,
     /// Keeps the state tidy.
     pub sweeping: Option<Sweeping>,
     /// Looks after secrets in stores on the network, where the configuration has any.
@@ -127,6 +130,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         None => revocations,
     });
     let (stores, sweeping) = state::open(settings, around).await?;
+    let logins = login_lock::take_all(settings, around).await?;
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let builder =
         Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
@@ -159,6 +163,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
             token: admin_token,
         },
         manager: builder.manager,
+        logins,
         sweeping,
         keeping,
         secrets: around.secrets.clone(),

@@ -13,6 +13,7 @@ mod durable;
 mod folder;
 mod sweep;
 
+pub use folder::FolderLock;
 pub use sweep::Swept;
 
 use std::fmt;

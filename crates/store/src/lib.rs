@@ -51,7 +51,7 @@ pub mod seal;
 pub mod store;
 
 pub use error::{Damage, StoreError};
-pub use files::{SealedFiles, Swept};
+pub use files::{FolderLock, SealedFiles, Swept};
 pub use keychain::Keychain;
 pub use memory::Memory;
 pub use place::{Place, PlaceId, Purpose};

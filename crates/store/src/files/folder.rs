@@ -92,6 +92,22 @@ impl Folder {
     }
 }
 
+/// A folder that one process at a time has, while this lives. For what is kept where nothing keeps two writers apart, as in
+/// a keychain.
+#[derive(Debug)]
+pub struct FolderLock(#[allow(dead_code, reason = "held, not read")] File);
+
+impl FolderLock {
+    /// Makes the folder, for its owner alone, and takes it.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while another process has it, [`StoreError::NotOurs`] when it is not ours to take.
+    pub fn take(folder: &Path) -> Result<Self, StoreError> {
+        make_private(folder)?;
+        lock(folder).map(Self)
+    }
+}
+
 /// The lock goes with the file's handle, so that a process that is killed leaves none behind; what stands in the file
 /// is for people.
 fn lock(folder: &Path) -> Result<File, StoreError> {
