@@ -6,6 +6,7 @@ mod login_lock;
 mod probes;
 mod providers;
 mod state;
+mod tenant_keys;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
 use probes::SecretsProbe;
 pub use state::Sweeping;
+pub use tenant_keys::TenantKey;
 
 /// Everything that runs, ready to serve.
 pub struct Composition {
@@ -51,6 +53,8 @@ pub struct Composition {
     pub manager: Arc<TokenManager>,
     /// Keeps other processes from the logins that live in the keychain.
     pub logins: Vec<FolderLock>,
+    /// Follow the keys of tenant headers.
+    pub tenant_keys: Vec<TenantKey>,
     /// Keeps the state tidy.
     pub sweeping: Option<Sweeping>,
     /// Looks after secrets in stores on the network, where the configuration has any.
@@ -132,8 +136,20 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let (stores, sweeping) = state::open(settings, around).await?;
     let logins = login_lock::take_all(settings, around).await?;
     let (keys, senders) = (RefCell::default(), RefCell::default());
-    let builder =
-        Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
+    let tenant_keys = RefCell::default();
+    let builder = Builder {
+        settings,
+        around,
+        fetch,
+        forwarder,
+        manager,
+        health,
+        keys,
+        revocations,
+        senders,
+        stores,
+        tenant_keys,
+    };
     let keeping = builder.keeping();
     builder.watch_revocations();
     builder.logins_are_told_apart()?;
@@ -164,6 +180,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         },
         manager: builder.manager,
         logins,
+        tenant_keys: builder.tenant_keys.take(),
         sweeping,
         keeping,
         secrets: around.secrets.clone(),
@@ -184,6 +201,7 @@ struct Builder<'a> {
     senders: RefCell<Vec<Sender>>,
     /// Where tokens are kept.
     stores: Stores,
+    tenant_keys: RefCell<Vec<TenantKey>>,
 }
 
 impl Builder<'_> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bearward_supply::{Acting, Caller, Picked, Source, Supplied, SupplyError, TenantSigner, Wanted};
 use bearward_token::{Clock, Principal};
 use http::header::AUTHORIZATION;
@@ -29,8 +30,8 @@ pub struct Provider {
 /// Signed tenant headers of one provider.
 #[derive(Debug)]
 pub struct TenantHeaders {
-    /// The signer.
-    pub signer: TenantSigner,
+    /// The signer; changes with its key.
+    pub signer: Arc<ArcSwap<TenantSigner>>,
     /// Whose tenant it is.
     pub tenant: TenantFrom,
 }
@@ -133,7 +134,7 @@ impl Provider {
             TenantFrom::Constant(name) => (Some(name.as_str()), "(constant)"),
             TenantFrom::Claim(claim) => (caller.and_then(|caller| caller.claim(claim)), claim.as_str()),
         };
-        name.and_then(|name| tenant.signer.sign(name, clock.unix_ms()))
+        name.and_then(|name| tenant.signer.load().sign(name, clock.unix_ms()))
             .ok_or_else(|| AttachError::NoTenant { provider: self.name.clone(), claim: claim.into() })
     }
 }

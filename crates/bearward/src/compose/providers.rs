@@ -10,11 +10,12 @@ use bearward_issuer::OauthClient;
 use bearward_store::{Kept, Purpose, Storage, Store};
 use bearward_supply::{
     ClientCredentials, Exchange, Grant, Handle, Label, RefreshTokenGrant, Revoker, Source, StaticToken,
-    TenantSigner, TokenKey, TokenRequest, Upkeep, Wanted,
+    TokenKey, TokenRequest, Upkeep, Wanted,
 };
 use bearward_token::{Fingerprint, Issuer};
 
 use super::probes::ProviderProbe;
+use super::tenant_keys::TenantKey;
 use super::{Builder, ComposeError};
 use crate::config::settings::{
     ActorSettings, ClientSettings, GrantSettings, ProviderSettings, RequestSettings, TenantSettings,
@@ -183,11 +184,9 @@ impl Builder<'_> {
         provider: &ProviderSettings,
         tenant: &TenantSettings,
     ) -> Result<TenantHeaders, ComposeError> {
-        let what = || format!("tenantHeaders of provider {}", provider.name);
-        let secret = self.around.secrets.known(&tenant.secret);
-        let secret = secret.map_err(|source| ComposeError::Secret { what: what(), source })?;
-        let signer = TenantSigner::new(&tenant.prefix, &secret);
-        let signer = signer.map_err(|error| ComposeError::Setting(error.to_string()))?;
+        let clock = self.around.clock.clone();
+        let (signer, key) = TenantKey::follow(provider, tenant, &self.around.secrets, clock)?;
+        self.tenant_keys.borrow_mut().push(key);
         Ok(TenantHeaders { signer, tenant: tenant.tenant.clone() })
     }
 
