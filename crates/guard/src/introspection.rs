@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bearward_issuer::{Fetch, Fetched, Form, JsonRequest, KnownMetadata, OauthClient, SharedCredential};
 use bearward_token::{AccessToken, Endpoint};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::opaque::{Describe, DescribeError, Described, Describing};
@@ -90,7 +90,7 @@ impl ClerkVerify {
         let key = self.secret_key.current().await.map_err(told)?;
         let authorization = key.bearer().map_err(told)?;
         let body = json!({ *name: token.expose() });
-        let request = JsonRequest { body, authorization: Some(authorization) };
+        let request = JsonRequest { body, headers: HeaderMap::new(), authorization: Some(authorization) };
         let answer = self.fetch.post_json(&url, request).await.map_err(told)?;
         clerk_described(&answer)
     }

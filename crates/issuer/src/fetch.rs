@@ -83,6 +83,8 @@ impl fmt::Debug for Form {
 pub struct JsonRequest {
     /// The document.
     pub body: serde_json::Value,
+    /// Headers that the peer wants besides.
+    pub headers: HeaderMap,
     /// `Authorization`.
     pub authorization: Option<HeaderValue>,
 }

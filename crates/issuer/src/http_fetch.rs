@@ -96,7 +96,8 @@ impl Fetch for HttpFetch {
     }
 
     fn post_json<'a>(&'a self, url: &'a Endpoint, request: JsonRequest) -> Fetching<'a> {
-        let mut post = self.client.post(url.as_str()).header(CONTENT_TYPE, "application/json");
+        let mut post = self.client.post(url.as_str()).headers(request.headers);
+        post = post.header(CONTENT_TYPE, "application/json");
         if let Some(authorization) = request.authorization {
             post = post.header(AUTHORIZATION, authorization);
         }

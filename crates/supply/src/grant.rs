@@ -45,6 +45,12 @@ pub trait Grant: fmt::Debug + Send + Sync + 'static {
         Box::pin(async {})
     }
 
+    /// The destination refused `access`: the next request is to bring another. For grants that ask somebody who may hold it
+    /// for good.
+    fn refused(&self, access: &AccessToken) {
+        let _ = access;
+    }
+
     /// True when a request asks nobody: it is not worth a line in the log.
     fn is_local(&self) -> bool {
         false

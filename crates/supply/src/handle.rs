@@ -178,6 +178,7 @@ impl Handle {
         if let Some(held) = self.entry.usable().filter(|held| other(held)) {
             return Ok(Some(Supplied { held }));
         }
+        self.entry.grant.refused(refused.token());
         wait(&self.entry, wanted, true, other).await
     }
 
