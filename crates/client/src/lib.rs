@@ -11,6 +11,8 @@ pub mod context;
 #[cfg(feature = "clap")]
 pub mod flags;
 pub mod layer;
+#[cfg(feature = "rmcp")]
+pub mod mcp;
 #[cfg(feature = "reqwest")]
 pub mod middleware;
 pub mod mode;

@@ -23,7 +23,7 @@ pub fn client(reuse: Reuse, builder: ClientBuilder) -> Result<ClientWithMiddlewa
     Ok(reqwest_middleware::ClientBuilder::new(client).with(ReuseMiddleware(reuse)).build())
 }
 
-fn stay_at_home(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+pub(crate) fn stay_at_home(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
     let first: Option<Origin> = attempt.previous().first().map(|url| url.origin());
     if attempt.previous().len() > MAX_REDIRECTS || first != Some(attempt.url().origin()) {
         return attempt.stop();

@@ -98,7 +98,9 @@ pub enum Failure {
         reason: &'static str,
     },
     /// The answers hold no ID token.
-    #[error("the authorization server gave no ID token: ask for scope `openid`, by a grant for a user")]
+    #[error(
+        "there is no ID token that is alive: the authorization server gives one for scope `openid`, by a grant for a user"
+    )]
     NoIdToken,
     /// A logout ended it while somebody waited.
     #[error("a logout ended the login while its token was being fetched")]

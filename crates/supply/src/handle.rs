@@ -54,7 +54,7 @@ pub struct Changes {
 
 impl Default for Wanted {
     fn default() -> Self {
-        // A flight says by then why it has failed, which is worth more than that it takes long.
+        // Most flights say by then why they have failed, which is worth more than that it takes long.
         let patience = TOTAL + Duration::from_secs(1);
         Self { min_ttl: Duration::ZERO, min_ttl_id: Duration::ZERO, patience }
     }

@@ -25,7 +25,7 @@ use crate::held::Supplied;
 use crate::key::{KeyDigest, KeyParts, TokenKey};
 use crate::shelf::Shelf;
 
-/// So many callers' own tokens are kept at once, unless told otherwise.
+/// So many callers' own tokens are kept at once.
 pub const MAX_ON_USE: u64 = 10_000;
 /// A caller's own token that nobody asked for in this time is forgotten.
 const IDLE: Duration = Duration::from_secs(3600);

@@ -66,7 +66,7 @@ impl Shelf {
         let record =
             found.inspect_err(|error| tracing::warn!(%error, "a kept token cannot be read")).ok()??;
         let (asked_ms, lifetime, token) = unpack(&record.secret)?;
-        // A clock that was set back since must not make the token live longer.
+        // A clock that was set back beyond the asking says nothing of how long the token still lives.
         let passed = Duration::from_millis(clock.unix_ms().checked_sub(asked_ms)?);
         let left = lifetime.checked_sub(passed)?;
         let mut held = Held::new(Granted::new(token, lifetime), Moment::now(clock), 0.0, None);

@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[cfg(feature = "rmcp")]
+mod mcp_client;
 #[cfg(feature = "reqwest")]
 mod redirects;
 mod scene;

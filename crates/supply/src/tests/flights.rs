@@ -2,6 +2,7 @@
 
 use super::scene::*;
 
+// HARD 1
 #[tokio::test]
 async fn a_thousand_cold_callers_cost_one_request_and_all_get_its_token() {
     let scene = Arc::new(Scene::new());
@@ -23,6 +24,7 @@ async fn a_thousand_cold_callers_cost_one_request_and_all_get_its_token() {
     assert_eq!(scene.script.asked(), 1);
 }
 
+// HARD 2
 #[tokio::test]
 async fn a_caller_that_goes_away_neither_ends_nor_restarts_the_flight() {
     let scene = Arc::new(Scene::new());
@@ -45,6 +47,7 @@ async fn a_caller_that_goes_away_neither_ends_nor_restarts_the_flight() {
     assert_eq!(scene.script.asked(), 1);
 }
 
+// HARD 2
 #[tokio::test]
 async fn each_caller_waits_no_longer_than_its_own_deadline() {
     let scene = Arc::new(Scene::new());
@@ -66,6 +69,7 @@ async fn each_caller_waits_no_longer_than_its_own_deadline() {
     assert_eq!(patient.await.unwrap(), "token-1");
 }
 
+// HARD 3
 #[tokio::test]
 async fn two_resources_asked_for_at_once_never_swap_tokens() {
     let scene = Scene::new();
@@ -79,6 +83,7 @@ async fn two_resources_asked_for_at_once_never_swap_tokens() {
     assert_eq!(same.ensure_access(&wanted).await.unwrap().token().expose(), "token-1", "equal keys share");
 }
 
+// HARD 7
 #[tokio::test]
 async fn a_grant_that_panics_is_a_failure_and_not_the_end_of_refreshing() {
     #[derive(Debug, Default)]

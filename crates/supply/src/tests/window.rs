@@ -2,6 +2,7 @@
 
 use super::scene::*;
 
+// HARD 5
 #[tokio::test]
 async fn inside_the_soft_window_nobody_waits_and_one_refresh_starts() {
     let scene = Scene::new();
@@ -28,6 +29,7 @@ async fn a_token_is_refreshed_ahead_although_nobody_asks() {
     assert!(scene.handle.expires_in().unwrap() > Duration::from_secs(200));
 }
 
+// HARD 6
 #[tokio::test]
 async fn a_token_that_died_in_a_callers_hand_becomes_no_header() {
     let scene = Scene::new();
@@ -37,6 +39,7 @@ async fn a_token_that_died_in_a_callers_hand_becomes_no_header() {
     assert!(supplied.authorization(&*scene.clock).is_none());
 }
 
+// HARD 8
 #[tokio::test]
 async fn a_token_of_one_second_costs_at_most_one_request_a_second() {
     let scene = Arc::new(Scene::new());
