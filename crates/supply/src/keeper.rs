@@ -65,7 +65,17 @@ struct Brought {
 /// The task of one entry. It ends when the entry is stopped, and where nobody needs it any more.
 pub(crate) async fn keep(entry: Arc<Entry>) {
     loop {
-        let Some(epoch) = entry.begins() else { return };
+        let epoch = match entry.begins() {
+            Begun::Flight { epoch } => epoch,
+            Begun::LoggedOut => {
+                if entry.is_done() {
+                    return;
+                }
+                entry.rest(Duration::ZERO).await;
+                continue;
+            }
+            Begun::Over => return,
+        };
         // Nor must a store or a credential that nobody foresaw: callers would wait for a flight that never ends.
         let outcome = AssertUnwindSafe(entry.fetch()).catch_unwind().await;
         let outcome =
@@ -79,14 +89,19 @@ pub(crate) async fn keep(entry: Arc<Entry>) {
 }
 
 impl Entry {
-    /// The epoch of a flight that begins now; `None` once the entry is stopped.
-    fn begins(&self) -> Option<u64> {
+    /// Begins the flight that was asked for, or is due.
+    fn begins(&self) -> Begun {
         let mut state = self.state();
         if self.is_over(&state) {
             self.land(&mut state);
-            return None;
+            return Begun::Over;
         }
-        Some(state.epoch)
+        // It was asked for before the logout, or by nobody. Who joined it meanwhile asks again.
+        if state.is_logged_out {
+            self.land(&mut state);
+            return Begun::LoggedOut;
+        }
+        Begun::Flight { epoch: state.epoch }
     }
 
     /// One flight.
@@ -345,6 +360,17 @@ impl Entry {
             None => end.saturating_sub(now),
         }
     }
+}
+
+/// What becomes of a flight that was asked for.
+enum Begun {
+    Flight {
+        epoch: u64,
+    },
+    /// Nobody wants it any more: a logout came between.
+    LoggedOut,
+    /// The entry is stopped.
+    Over,
 }
 
 /// What is to be done once nobody waits any more.
