@@ -115,7 +115,10 @@ impl Entry {
         }
         let started = self.clock.monotonic();
         let not_before = self.state().not_before;
-        self.clock.sleep(not_before.saturating_sub(started)).await;
+        self.pause(not_before.saturating_sub(started)).await;
+        if self.is_stopped() {
+            return Err(Rest { failure: Failure::Stopped, pause: Duration::ZERO, credential: None });
+        }
         loop {
             let left = TOTAL.saturating_sub(self.clock.monotonic().saturating_sub(started));
             let rest = match self.attempt(ATTEMPT.min(left)).await {
@@ -127,7 +130,7 @@ impl Entry {
             if !rest.failure.is_passing() || self.usable().is_some() || is_last {
                 return Err(rest);
             }
-            self.clock.sleep(rest.pause).await;
+            self.pause(rest.pause).await;
             if self.is_stopped() {
                 return Err(rest);
             }

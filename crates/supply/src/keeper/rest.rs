@@ -8,6 +8,18 @@ use crate::entry::Entry;
 const GLANCE: Duration = Duration::from_secs(60);
 
 impl Entry {
+    /// Sleeps within a flight. A clean end does not wait for that.
+    pub(super) async fn pause(&self, pause: Duration) {
+        let mut sleep = self.clock.sleep(pause);
+        while !self.is_stopped() {
+            tokio::select! {
+                () = &mut sleep => return,
+                // The end, or a notice that is left over from a flight that has ended since.
+                () = self.wanted.notified() => {}
+            }
+        }
+    }
+
     /// Rests, unless a caller wants the token earlier.
     pub(super) async fn rest(&self, pause: Duration) {
         let end = self.clock.monotonic() + pause;

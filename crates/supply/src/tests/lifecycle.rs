@@ -46,3 +46,24 @@ async fn a_flight_that_was_asked_for_before_a_logout_and_has_not_begun_does_not_
         assert_eq!(scene.token().await, "token-1", "who asks afterwards is served");
     }
 }
+
+// HARD 34
+#[tokio::test]
+async fn a_clean_end_does_not_wait_for_a_flight_that_only_sleeps() {
+    let between_attempts = Scene::new();
+    between_attempts.script.then(Err(Failure::Unavailable { status: 503, retry_after: Some(S * 12) }));
+    let before_the_first = Scene::new();
+    before_the_first.script.then(Ok(("short", S)));
+    before_the_first.token().await;
+    before_the_first.clock.advance(Duration::from_millis(990));
+    for scene in [between_attempts, before_the_first] {
+        let caller = scene.caller();
+        settle().await;
+        let manager = scene.manager.clone();
+        let end = tokio::spawn(async move { manager.shut_down().await });
+        settle().await;
+        assert!(end.is_finished(), "no time has passed");
+        assert!(caller.await.unwrap().is_err());
+        assert_eq!(scene.script.asked(), 1);
+    }
+}
