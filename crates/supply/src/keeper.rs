@@ -209,9 +209,10 @@ impl Entry {
         if self.grant.is_local() {
             return;
         }
+        // One that is kept on use alone is not late while nobody wants it.
+        let is_timed = outcome.is_ok() && self.upkeep == Upkeep::Always;
         let before = self.current.load();
-        let late =
-            before.as_ref().filter(|_| outcome.is_ok()).map(|before| before.refresh_at.past(&*self.clock));
+        let late = before.as_ref().filter(|_| is_timed).map(|before| before.refresh_at.past(&*self.clock));
         self.observer.emit(Event::TokenFetched {
             provider: self.name.clone(),
             failure: outcome.as_ref().err().map(Failure::outcome),
