@@ -1,7 +1,8 @@
 //! Stands before one authorization server for one client: keeps to `Retry-After`, leaves a failing server alone
-//! (HARD 16), and makes what is left of a quota last.
+//! (HARD 16), makes what is left of a quota last, and lets who was held back come one after the other.
 
 mod limits;
+mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use crate::error::Failure;
 use crate::quota::Quota;
 use limits::{Counted, Limits};
+use turns::Turns;
 
 /// So many passing failures in a row open the breaker.
 pub const BREAKER_THRESHOLD: u32 = 5;
@@ -35,6 +37,7 @@ struct State {
     asked_until: Duration,
     is_probing: bool,
     limits: Limits,
+    turns: Turns,
 }
 
 /// Whether a token is needed now.
@@ -118,6 +121,12 @@ impl Gate {
             state.is_probing = true;
         }
         Ok(Pass { gate: self, counted: state.limits.count(now), is_probe })
+    }
+
+    /// When one who is held back until `end` is to come back: then, or a little later, for others are held back too.
+    /// `jitter` is in `0.0..1.0`.
+    pub fn turn(&self, end: Duration, urgency: Urgency, jitter: f64) -> Duration {
+        self.state().turns.take(end, urgency, jitter)
     }
 
     /// Takes in what the server said at `now`; answers for each limit whether less than a fifth is left, for the first

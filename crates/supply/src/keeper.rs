@@ -144,21 +144,9 @@ impl Entry {
             let pause = self.pause_after(&failure);
             return Err(Rest { failure, pause, credential });
         }
-        let time_left = self.time_to_wait();
-        let urgency = if time_left.is_zero() { Urgency::Needed } else { Urgency::Ahead };
-        let pass = self.gate.pass(self.clock.monotonic(), urgency).map_err(|closed| Rest {
-            // What can wait does not wait until the old token is dead.
-            pause: match (&closed, urgency) {
-                (Closed::Spent { left }, Urgency::Ahead) => time_left.min(*left),
-                _ => closed.left(),
-            },
-            failure: match closed {
-                Closed::Open { failures, cause, .. } => Failure::BreakerOpen { failures, cause },
-                Closed::Asked { left } => Failure::Paused { left },
-                Closed::Spent { left } => Failure::QuotaSpent { left },
-            },
-            credential: None,
-        })?;
+        let urgency = self.urgency();
+        let pass = self.gate.pass(self.clock.monotonic(), urgency);
+        let pass = pass.map_err(|closed| self.held_back(closed, urgency))?;
         let sent = Moment::now(&*self.clock);
         let started = self.clock.monotonic();
         let outcome = self.bounded(limit, || self.grant.request()).await;
@@ -181,6 +169,32 @@ impl Entry {
         }
     }
 
+    fn held_back(&self, closed: Closed, urgency: Urgency) -> Rest {
+        let turn = self.turn(closed.left(), urgency);
+        let pause = match (&closed, urgency) {
+            // Nobody has forbidden it: it does not wait until the old token is dead.
+            (Closed::Spent { .. }, Urgency::Ahead) => turn.min(self.time_to_wait()),
+            _ => turn,
+        };
+        let failure = match closed {
+            Closed::Open { failures, cause, .. } => Failure::BreakerOpen { failures, cause },
+            Closed::Asked { left } => Failure::Paused { left },
+            Closed::Spent { left } => Failure::QuotaSpent { left },
+        };
+        Rest { failure, pause, credential: None }
+    }
+
+    /// What is to be waited where a pause is asked for: so long, and until it is this key's turn. In the line of those who
+    /// can wait nobody stands until the old token is dead.
+    fn turn(&self, pause: Duration, urgency: Urgency) -> Duration {
+        let (now, jitter) = (self.clock.monotonic(), self.state().random.f64());
+        let turn = self.gate.turn(now + pause, urgency, jitter).saturating_sub(now);
+        match urgency {
+            Urgency::Needed => turn,
+            Urgency::Ahead => turn.min(self.time_to_wait().max(pause)),
+        }
+    }
+
     /// What a grant does, within its time. One that panics must not take the task along: nothing would ever be fetched
     /// again (HARD 7).
     async fn bounded<'a, T, F>(&'a self, limit: Duration, work: impl FnOnce() -> F) -> Result<T, Failure>
@@ -196,6 +210,10 @@ impl Entry {
                 after: limit,
             })),
         }
+    }
+
+    fn urgency(&self) -> Urgency {
+        if self.time_to_wait().is_zero() { Urgency::Needed } else { Urgency::Ahead }
     }
 
     /// For how long a refresh can wait before the old token must not be handed out any more: zero when it cannot.
@@ -256,11 +274,13 @@ impl Entry {
         if !failure.is_passing() {
             return REFUSED_PAUSE;
         }
+        let asked = failure.asked_pause().map(|pause| pause.min(LONGEST_RETRY_AFTER));
+        let turn = asked.map(|pause| self.turn(pause, self.urgency()));
         let mut state = self.state();
         let bound = BACKOFF.0.saturating_mul(1 << state.failures.min(8)).min(BACKOFF.1);
         state.failures = state.failures.saturating_add(1);
         let pause = bound.mul_f64(state.random.f64()).max(SHORTEST_PAUSE);
-        pause.max(failure.asked_pause().unwrap_or_default().min(LONGEST_RETRY_AFTER))
+        pause.max(turn.unwrap_or_default())
     }
 
     /// Takes a flight's end in and tells who waits; returns how long to rest.
