@@ -32,6 +32,7 @@ use crate::config::settings::{KeysFrom, ListenAddress, Settings};
 use crate::revocation_file::RevocationFile;
 use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
+use probes::Breakers;
 pub use state::Sweeping;
 
 /// Everything that runs, ready to serve.
@@ -120,8 +121,20 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     });
     let (stores, sweeping) = state::open(settings, around).await?;
     let (keys, senders) = (RefCell::default(), RefCell::default());
-    let builder =
-        Builder { settings, around, fetch, forwarder, manager, health, keys, revocations, senders, stores };
+    let breakers = Arc::default();
+    let builder = Builder {
+        settings,
+        around,
+        fetch,
+        forwarder,
+        manager,
+        health,
+        breakers,
+        keys,
+        revocations,
+        senders,
+        stores,
+    };
     if let Some(path) = &settings.revocation.journal {
         let (known, clock) = (builder.revocations.clone(), around.clock.clone());
         builder.health.register(Arc::new(RevocationJournal::tend(path.clone(), known, clock)));
@@ -166,6 +179,7 @@ struct Builder<'a> {
     forwarder: Forwarder,
     manager: Arc<TokenManager>,
     health: Health,
+    breakers: Arc<Breakers>,
     /// Key sources by issuer and place: guards that trust the same share one, and one fetch.
     keys: RefCell<HashMap<(Issuer, KeysFrom), Arc<KeySource>>>,
     revocations: Arc<Revocations>,

@@ -125,7 +125,12 @@ impl Builder<'_> {
         }
         let observer = self.around.observer.clone();
         let issuer = provider.request().map(|request| request.authority.clone());
-        self.health.register(Arc::new(ProviderProbe { handle: handle.clone(), issuer, revoker, observer }));
+        if let Some(issuer) = &issuer {
+            self.breakers.watch(issuer, handle.clone());
+        }
+        let breakers = self.breakers.clone();
+        let probe = ProviderProbe { handle: handle.clone(), issuer, revoker, breakers, observer };
+        self.health.register(Arc::new(probe));
         Ok(handle)
     }
 
