@@ -129,6 +129,21 @@ impl Gate {
         self.state().turns.take(end, urgency, jitter)
     }
 
+    /// How long the server is to be left alone by requests for something else than a token; `None`: it need not be.
+    pub fn held_back(&self, now: Duration) -> Option<Duration> {
+        let state = self.state();
+        let end = match state.failures {
+            failures if failures >= BREAKER_THRESHOLD => state.asked_until.max(state.open_until),
+            _ => state.asked_until,
+        };
+        Some(end.saturating_sub(now)).filter(|left| !left.is_zero())
+    }
+
+    /// Such a request was answered at `now` with a pause that is to be kept to.
+    pub fn hold_back(&self, pause: Duration, now: Duration) {
+        self.state().hold_back(pause, now);
+    }
+
     /// Takes in what the server said at `now`; answers for each limit whether less than a fifth is left, for the first
     /// time in its period.
     pub fn learn(&self, quota: &Quota, now: Duration) -> Vec<bool> {
@@ -146,6 +161,12 @@ impl Gate {
     }
 }
 
+impl State {
+    fn hold_back(&mut self, pause: Duration, now: Duration) {
+        self.asked_until = self.asked_until.max(now + pause.min(LONGEST_RETRY_AFTER));
+    }
+}
+
 impl Pass<'_> {
     /// The request was answered with a token.
     pub fn succeeded(self) {
@@ -159,7 +180,7 @@ impl Pass<'_> {
             state.limits.give_back(self.counted);
         }
         if let Some(pause) = failure.asked_pause() {
-            state.asked_until = state.asked_until.max(now + pause.min(LONGEST_RETRY_AFTER));
+            state.hold_back(pause, now);
         }
         // A server that refuses or says 429 works; it must not be taken for a broken one.
         if matches!(failure, Failure::Refused { .. } | Failure::RateLimited { .. }) {

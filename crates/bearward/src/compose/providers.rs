@@ -120,6 +120,9 @@ impl Builder<'_> {
         let store =
             is_kept.then(|| self.stores.route(&provider.storage, Purpose::AccessToken)).transpose()?;
         let handle = self.manager.shelved(&provider.name, key, grant, upkeep, store);
+        if let Some(revoker) = &revoker {
+            revoker.keep_to_pauses_of(&handle);
+        }
         if provider.prefetch {
             handle.prefetch();
         }
