@@ -35,7 +35,7 @@ use crate::config::settings::{KeysFrom, ListenAddress, Settings};
 use crate::revocation_file::RevocationFile;
 use crate::revocation_journal::{self, JournalError, RevocationJournal};
 use guards::Shared;
-use probes::SecretsProbe;
+use probes::{Breakers, SecretsProbe};
 pub use state::Sweeping;
 pub use tenant_keys::TenantKey;
 
@@ -137,6 +137,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let logins = login_lock::take_all(settings, around).await?;
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let tenant_keys = RefCell::default();
+    let breakers = Arc::default();
     let builder = Builder {
         settings,
         around,
@@ -144,6 +145,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         forwarder,
         manager,
         health,
+        breakers,
         keys,
         revocations,
         senders,
@@ -194,6 +196,7 @@ struct Builder<'a> {
     forwarder: Forwarder,
     manager: Arc<TokenManager>,
     health: Health,
+    breakers: Arc<Breakers>,
     /// Key sources by issuer and place: guards that trust the same share one, and one fetch.
     keys: RefCell<HashMap<(Issuer, KeysFrom), Arc<KeySource>>>,
     revocations: Arc<Revocations>,

@@ -57,7 +57,8 @@ pub enum Event {
         took: Duration,
         /// How long the new token lives.
         lifetime: Option<Duration>,
-        /// How long after a refresh was due it came; `None` where there was no token to refresh.
+        /// How long after a refresh was due it came; `None` where there was no token to refresh, or nobody is to refresh
+        /// it before somebody asks.
         late: Option<Duration>,
     },
     /// A caller waits for a token that somebody else has asked for already.

@@ -16,8 +16,10 @@
 //!   *and* set back within one token's life has no clock that could tell; that is counted by itself.
 //! - **The ideal**: one fetch for each `lifetime - lead` of a token's life (`lead`: without jitter, or what its callers ask
 //!   for by `min_ttl`), as long as the token was needed. A token that is replaced before counts for the share of that time
-//!   that it lived, one that is replaced later, by force after a 401, or never, counts whole. Requests that bring no token
-//!   are failures, and counted by themselves.
+//!   that it lived, one that is replaced later, by force after a 401, or never, counts whole. That is the ideal for tokens.
+//!   For **requests** those are added that brought none, as far as the rules (`rules.rs`) allow them: the first that fails
+//!   whole, a retry for the share of its backoff's average that it waited, or whole where another pause was longer; one
+//!   that the breaker was to hold back, or that came with a refused secret too early, not at all.
 //! - **By force** are fetches after a 401 before their time.
 //! - **Well** is a server without trouble, whose client's secret is good, outside of every pause that it asked for.
 
@@ -27,6 +29,7 @@ pub mod clock;
 mod figures;
 mod machine;
 mod oracle;
+mod rules;
 mod secrets;
 mod server;
 mod weather;

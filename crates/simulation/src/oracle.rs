@@ -11,6 +11,7 @@ use bearward_supply::lifetime::{clamp_min_ttl, floor, refresh_lead};
 use crate::chance::secs;
 use crate::clock::{Instant, WorldClock};
 use crate::figures::Figures;
+use crate::rules::Verdict;
 
 /// Between two forced refreshes of a key.
 const COOLDOWN: Duration = secs(30);
@@ -66,10 +67,16 @@ impl Oracle {
     }
 
     /// A request has left; `is_held`: within a pause that its server had asked for.
-    pub(crate) fn requested(&self, is_held: bool) {
-        let mut state = self.state();
-        state.figures.requests += 1;
-        state.figures.requests_in_pause += u64::from(is_held);
+    pub(crate) fn requested(&self, is_held: bool, verdict: Verdict) {
+        let figures = &mut self.state().figures;
+        figures.requests += 1;
+        figures.requests_in_pause += u64::from(is_held);
+        figures.requests_beyond_breaker += u64::from(verdict.is_beyond_breaker);
+        figures.refused_again += u64::from(verdict.is_refused_again);
+        if verdict.is_by_backoff {
+            figures.retries += 1;
+            figures.ideal_retries += verdict.share;
+        }
     }
 
     /// The server issues a token, whether it arrives or not.
@@ -119,8 +126,11 @@ impl Oracle {
         record.arrived = Some(number);
     }
 
-    pub(crate) fn failed(&self, outcome: &'static str) {
-        *self.state().figures.failures.entry(outcome).or_default() += 1;
+    /// A request has brought none.
+    pub(crate) fn failed(&self, outcome: &'static str, verdict: Verdict) {
+        let figures = &mut self.state().figures;
+        *figures.failures.entry(outcome).or_default() += 1;
+        figures.ideal_failures += verdict.share;
     }
 
     /// A caller is about to ask.

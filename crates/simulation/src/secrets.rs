@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::chance::{Spell, between, during, hours, last_begun, mins, secs, spells};
+use crate::chance::{Spell, between, during, hours, mins, secs, spells};
 
 /// The versions of one client's secret. A spell lasts from the new one's first use at the server to the old one's last.
 #[derive(Debug)]
@@ -35,8 +35,12 @@ impl Secrets {
         if !self.is_good(self.ours(now), now) {
             return None;
         }
-        let had = last_begun(&self.0, now).map_or(Duration::ZERO, |change| change.from + change.what);
-        // While the old one still works, ours has not been bad since long.
-        Some(now.checked_sub(had).unwrap_or(now))
+        // One that has begun and is not here yet takes nothing away; the one before may have come a moment ago.
+        let begun = self.0.iter().take_while(|change| change.from <= now);
+        let had = begun.map(|change| change.from + change.what).filter(|had| *had <= now).max();
+        Some(now - had.unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use fastrand::Rng;
 
 use crate::clock::WorldClock;
 use crate::oracle::Oracle;
+use crate::rules::{Rules, Verdict};
 use crate::secrets::Secrets;
 use crate::weather::Weather;
 
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(crate) random: Rng,
     /// A pause that it has asked for: since when the client knows, and until when.
     pub(crate) held: Option<(Duration, Duration)>,
+    pub(crate) rules: Rules,
 }
 
 /// How one key's tokens are had there.
@@ -51,8 +53,8 @@ impl Grant for Key {
 impl Server {
     async fn answer(&self, key: usize) -> Result<Granted, Failure> {
         let sent = self.clock.now();
-        self.oracle.requested(self.is_held(sent.monotonic));
         let secret = self.secrets.ours(sent.monotonic);
+        let mut asking = Asking::begin(self, key, secret, sent.monotonic);
         let fate = self.with(|state| self.weather.fate(sent.monotonic, &mut state.random));
         self.clock.sleep(fate.there).await;
         let is_known = self.secrets.is_good(secret, self.clock.monotonic());
@@ -63,6 +65,7 @@ impl Server {
             None if !is_known => Failure::Refused { code: "invalid_client".into(), advice: "" },
             None => match issued {
                 Some((text, lifetime)) => {
+                    asking.succeeded();
                     self.oracle.delivered(key, &text, self.well_for());
                     return Ok(Granted {
                         credential: Some(Fingerprint::of(&secret.to_string())),
@@ -72,19 +75,18 @@ impl Server {
                 None => Failure::Fault,
             },
         };
-        self.fail(failure)
+        asking.failed(Some(&failure));
+        self.hold(&failure);
+        Err(failure)
     }
 
-    fn fail(&self, failure: Failure) -> Result<Granted, Failure> {
-        self.oracle.failed(failure.outcome());
-        if let Some(pause) = failure.asked_pause() {
-            let now = self.clock.monotonic();
-            self.with(|state| {
-                let (since, until) = state.held.filter(|(_, until)| *until > now).unwrap_or((now, now));
-                state.held = Some((since, until.max(now + pause)));
-            });
-        }
-        Err(failure)
+    fn hold(&self, failure: &Failure) {
+        let Some(pause) = failure.asked_pause() else { return };
+        let now = self.clock.monotonic();
+        self.with(|state| {
+            let (since, until) = state.held.filter(|(_, until)| *until > now).unwrap_or((now, now));
+            state.held = Some((since, until.max(now + pause)));
+        });
     }
 
     /// True within a pause that the client knows of.
@@ -104,5 +106,42 @@ impl Server {
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One request, from when it leaves until its end is known. Who stops waiting for it has failed.
+struct Asking<'a> {
+    server: &'a Server,
+    key: usize,
+    secret: usize,
+    verdict: Verdict,
+    is_over: bool,
+}
+
+impl<'a> Asking<'a> {
+    fn begin(server: &'a Server, key: usize, secret: usize, now: Duration) -> Self {
+        let verdict = server.with(|state| state.rules.sent(key, secret, now));
+        server.oracle.requested(server.is_held(now), verdict);
+        Self { server, key, secret, verdict, is_over: false }
+    }
+
+    fn succeeded(&mut self) {
+        self.is_over = true;
+        self.server.with(|state| state.rules.succeeded(self.key));
+    }
+
+    fn failed(&mut self, why: Option<&Failure>) {
+        self.is_over = true;
+        let now = self.server.clock.monotonic();
+        self.server.with(|state| state.rules.failed(self.key, self.secret, why, now));
+        self.server.oracle.failed(why.map_or("timeout", Failure::outcome), self.verdict);
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.failed(None);
+        }
     }
 }

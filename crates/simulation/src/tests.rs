@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::clock::WorldClock;
 use super::oracle::{Oracle, Record};
+use super::rules::{Rules, Verdict};
 use super::{Plan, run};
 
 #[test]
@@ -35,7 +36,7 @@ fn the_oracle_sees_what_must_not_be() {
     };
     let first = fetch();
     oracle.went_without(0, oracle.before(0), None);
-    oracle.requested(true);
+    oracle.requested(true, Rules::default().sent(0, 0, Duration::ZERO));
     fetch();
     clock.suspend(Duration::from_secs(3600));
     oracle.handed_out(0, oracle.before(0), &first);
@@ -43,4 +44,23 @@ fn the_oracle_sees_what_must_not_be() {
     assert_eq!((figures.failed_with_token, figures.requests_in_pause), (1, 1));
     assert_eq!((figures.unneeded, figures.expired), (1, 1));
     assert!(figures.ratio() > 1.9, "{}", figures.ratio());
+}
+
+#[test]
+fn requests_that_no_rule_allows_are_seen_although_no_token_comes_of_them() {
+    let oracle = Oracle::new(WorldClock::new(), Vec::new());
+    let allowed = Verdict { share: 1.0, ..Verdict::default() };
+    let beyond = Verdict { is_beyond_breaker: true, is_refused_again: true, ..Verdict::default() };
+    let early = Verdict { share: 0.1, is_by_backoff: true, ..Verdict::default() };
+    for (verdict, times) in [(allowed, 10), (beyond, 1), (early, 10)] {
+        for _ in 0..times {
+            oracle.requested(false, verdict);
+            oracle.failed("unavailable", verdict);
+        }
+    }
+    let figures = oracle.figures();
+    assert_eq!((figures.requests_beyond_breaker, figures.refused_again), (1, 1));
+    assert!((figures.request_ratio() - 21.0 / 11.0).abs() < 1e-9, "{}", figures.request_ratio());
+    let broken: Vec<_> = figures.rows(0).into_iter().filter(|row| !row.is_kept).map(|row| row.what).collect();
+    assert_eq!(broken.len(), 4, "{broken:?}");
 }

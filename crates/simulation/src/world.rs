@@ -14,6 +14,7 @@ use crate::chance::{hours, mins, one_of, secs};
 use crate::clock::WorldClock;
 use crate::machine;
 use crate::oracle::{Oracle, Record};
+use crate::rules::Rules;
 use crate::secrets::Secrets;
 use crate::server::{Key, Server, State};
 use crate::weather::Weather;
@@ -103,7 +104,7 @@ fn servers(random: &mut Rng, end: Duration, clock: &WorldClock, oracle: &Arc<Ora
                 oracle: oracle.clone(),
                 weather: weather.clone(),
                 secrets: Secrets::new(random, end),
-                state: Mutex::new(State { random: random.fork(), held: None }),
+                state: Mutex::new(State { random: random.fork(), held: None, rules: Rules::default() }),
             })
         }));
     }

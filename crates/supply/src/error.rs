@@ -193,6 +193,21 @@ impl Failure {
             )
     }
 
+    /// True when the token endpoint was not asked, as far as the failure tells: nobody listened at its address, or what
+    /// the request needs was not to be had here. It counts for no quota.
+    pub(crate) fn never_left(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(FetchError::Connect { .. })
+                | Self::Discovery(_)
+                | Self::Credential { .. }
+                | Self::ReauthRequired { .. }
+                | Self::Store { .. }
+                | Self::Given { .. }
+                | Self::NotForCaller { .. }
+        )
+    }
+
     /// What the server asked us to wait.
     pub fn asked_pause(&self) -> Option<Duration> {
         match self {

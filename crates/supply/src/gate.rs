@@ -1,11 +1,16 @@
 //! Stands before one authorization server for one client: keeps to `Retry-After`, leaves a failing server alone
-//! (HARD 16), and makes what is left of a quota last.
+//! (HARD 16), makes what is left of a quota last, and lets who was held back come one after the other.
+
+mod limits;
+mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Failure;
-use crate::quota::{Limit, Quota};
+use crate::quota::Quota;
+use limits::{Counted, Limits};
+use turns::Turns;
 
 /// So many passing failures in a row open the breaker.
 pub const BREAKER_THRESHOLD: u32 = 5;
@@ -31,20 +36,8 @@ struct State {
     /// What the server asked for. A success does not end it: another request may have been let through before.
     asked_until: Duration,
     is_probing: bool,
-    /// What the server said of how much it may be asked.
-    limits: Vec<Known>,
-    /// The last request that was let through.
-    last: Duration,
-}
-
-/// A limit, less what was asked since it was told.
-#[derive(Debug)]
-struct Known {
-    limit: Limit,
-    /// When it begins anew.
-    until: Duration,
-    /// The server itself has said that less than a fifth is left.
-    was_told_low: bool,
+    limits: Limits,
+    turns: Turns,
 }
 
 /// Whether a token is needed now.
@@ -61,6 +54,8 @@ pub enum Urgency {
 #[derive(Debug)]
 pub struct Pass<'a> {
     gate: &'a Gate,
+    counted: Counted,
+    is_probe: bool,
 }
 
 /// The gate is closed.
@@ -107,11 +102,12 @@ impl Gate {
         if !left.is_zero() {
             return Err(Closed::Asked { left });
         }
-        if let Some(left) = state.quota_pause(now, urgency) {
+        if let Some(left) = state.limits.pause(now, urgency) {
             return Err(Closed::Spent { left });
         }
         let (failures, left) = (state.failures, state.open_until.saturating_sub(now));
-        if failures >= BREAKER_THRESHOLD {
+        let is_probe = failures >= BREAKER_THRESHOLD;
+        if is_probe {
             if !left.is_zero() {
                 return Err(Closed::Open { left, failures, cause: state.cause.clone() });
             }
@@ -124,28 +120,35 @@ impl Gate {
             }
             state.is_probing = true;
         }
-        state.last = now;
-        state.limits.iter_mut().for_each(|known| known.limit.left = known.limit.left.saturating_sub(1));
-        Ok(Pass { gate: self })
+        Ok(Pass { gate: self, counted: state.limits.count(now), is_probe })
+    }
+
+    /// When one who is held back until `end` is to come back: then, or a little later, for others are held back too.
+    /// `jitter` is in `0.0..1.0`.
+    pub fn turn(&self, end: Duration, urgency: Urgency, jitter: f64) -> Duration {
+        self.state().turns.take(end, urgency, jitter)
+    }
+
+    /// How long the server is to be left alone by requests for something else than a token; `None`: it need not be.
+    pub fn held_back(&self, now: Duration) -> Option<Duration> {
+        let state = self.state();
+        let end = match state.failures {
+            failures if failures >= BREAKER_THRESHOLD => state.asked_until.max(state.open_until),
+            _ => state.asked_until,
+        };
+        Some(end.saturating_sub(now)).filter(|left| !left.is_zero())
+    }
+
+    /// Such a request was answered at `now` with a pause that is to be kept to.
+    pub fn hold_back(&self, pause: Duration, now: Duration) {
+        self.state().hold_back(pause, now);
     }
 
     /// Takes in what the server said at `now`; answers for each limit whether less than a fifth is left, for the first
     /// time in its period.
     pub fn learn(&self, quota: &Quota, now: Duration) -> Vec<bool> {
         let mut state = self.state();
-        let mut before = std::mem::take(&mut state.limits);
-        let take_in = |limit: &Limit| {
-            // Each once: two limits may have the same name, and come in the same order every time.
-            let old = before.iter().position(|old| old.limit.name == limit.name).map(|at| before.remove(at));
-            let was_told_low = old.is_some_and(|old| old.was_told_low && now < old.until);
-            let is_low = limit.is_low();
-            let known =
-                Known { limit: *limit, until: now + limit.resets_in, was_told_low: was_told_low || is_low };
-            (known, is_low && !was_told_low)
-        };
-        let new;
-        (state.limits, new) = quota.limits.iter().map(take_in).unzip();
-        new
+        quota.limits.iter().map(|limit| state.limits.learn(*limit, now)).collect()
     }
 
     /// True while the breaker is open or waits for its probe's answer.
@@ -159,23 +162,8 @@ impl Gate {
 }
 
 impl State {
-    /// How long the quota closes the gate. Who must have a token gets the last one there is; who can wait does, so that
-    /// what is left lasts until it begins anew.
-    fn quota_pause(&self, now: Duration, urgency: Urgency) -> Option<Duration> {
-        let pause = |Known { limit, until, .. }: &Known| {
-            let resets_in = until.saturating_sub(now);
-            if limit.left == 0 {
-                return resets_in;
-            }
-            match urgency {
-                Urgency::Ahead if limit.is_low() => {
-                    let spacing = Limit { resets_in, ..*limit }.spacing();
-                    (self.last + spacing).saturating_sub(now)
-                }
-                _ => Duration::ZERO,
-            }
-        };
-        self.limits.iter().map(pause).max().filter(|pause| !pause.is_zero())
+    fn hold_back(&mut self, pause: Duration, now: Duration) {
+        self.asked_until = self.asked_until.max(now + pause.min(LONGEST_RETRY_AFTER));
     }
 }
 
@@ -188,8 +176,11 @@ impl Pass<'_> {
     /// The request failed at `now`.
     pub fn failed(self, failure: &Failure, now: Duration) {
         let mut state = self.gate.state();
+        if failure.never_left() {
+            state.limits.give_back(self.counted);
+        }
         if let Some(pause) = failure.asked_pause() {
-            state.asked_until = state.asked_until.max(now + pause.min(LONGEST_RETRY_AFTER));
+            state.hold_back(pause, now);
         }
         // A server that refuses or says 429 works; it must not be taken for a broken one.
         if matches!(failure, Failure::Refused { .. } | Failure::RateLimited { .. }) {
@@ -208,7 +199,10 @@ impl Pass<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.gate.state().is_probing = false;
+        // Others may have been let through before the breaker opened.
+        if self.is_probe {
+            self.gate.state().is_probing = false;
+        }
     }
 }
 

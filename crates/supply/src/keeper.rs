@@ -9,6 +9,8 @@
 //! nobody waits, and each failure is followed by a rest. The task of a token that is kept on use alone ends when there
 //! is nothing to watch over.
 
+mod rest;
+
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -42,8 +44,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// Between two requests that succeeded, whatever the lifetimes (HARD 8).
 pub(crate) const MIN_INTERVAL: Duration = Duration::from_secs(1);
-/// A rest looks at the clocks so often.
-const GLANCE: Duration = Duration::from_secs(60);
 const DEAD_ON_ARRIVAL: &str =
     "its token was as good as expired when it arrived: the server is slower than its tokens live";
 
@@ -65,7 +65,17 @@ struct Brought {
 /// The task of one entry. It ends when the entry is stopped, and where nobody needs it any more.
 pub(crate) async fn keep(entry: Arc<Entry>) {
     loop {
-        let Some(epoch) = entry.begins() else { return };
+        let epoch = match entry.begins() {
+            Begun::Flight { epoch } => epoch,
+            Begun::LoggedOut => {
+                if entry.is_done() {
+                    return;
+                }
+                entry.rest(Duration::ZERO).await;
+                continue;
+            }
+            Begun::Over => return,
+        };
         // Nor must a store or a credential that nobody foresaw: callers would wait for a flight that never ends.
         let outcome = AssertUnwindSafe(entry.fetch()).catch_unwind().await;
         let outcome =
@@ -79,14 +89,19 @@ pub(crate) async fn keep(entry: Arc<Entry>) {
 }
 
 impl Entry {
-    /// The epoch of a flight that begins now; `None` once the entry is stopped.
-    fn begins(&self) -> Option<u64> {
+    /// Begins the flight that was asked for, or is due.
+    fn begins(&self) -> Begun {
         let mut state = self.state();
         if self.is_over(&state) {
             self.land(&mut state);
-            return None;
+            return Begun::Over;
         }
-        Some(state.epoch)
+        // It was asked for before the logout, or by nobody. Who joined it meanwhile asks again.
+        if state.is_logged_out {
+            self.land(&mut state);
+            return Begun::LoggedOut;
+        }
+        Begun::Flight { epoch: state.epoch }
     }
 
     /// One flight.
@@ -100,7 +115,10 @@ impl Entry {
         }
         let started = self.clock.monotonic();
         let not_before = self.state().not_before;
-        self.clock.sleep(not_before.saturating_sub(started)).await;
+        self.pause(not_before.saturating_sub(started)).await;
+        if self.is_stopped() {
+            return Err(Rest { failure: Failure::Stopped, pause: Duration::ZERO, credential: None });
+        }
         loop {
             let left = TOTAL.saturating_sub(self.clock.monotonic().saturating_sub(started));
             let rest = match self.attempt(ATTEMPT.min(left)).await {
@@ -112,7 +130,7 @@ impl Entry {
             if !rest.failure.is_passing() || self.usable().is_some() || is_last {
                 return Err(rest);
             }
-            self.clock.sleep(rest.pause).await;
+            self.pause(rest.pause).await;
             if self.is_stopped() {
                 return Err(rest);
             }
@@ -126,21 +144,9 @@ impl Entry {
             let pause = self.pause_after(&failure);
             return Err(Rest { failure, pause, credential });
         }
-        let time_left = self.time_to_wait();
-        let urgency = if time_left.is_zero() { Urgency::Needed } else { Urgency::Ahead };
-        let pass = self.gate.pass(self.clock.monotonic(), urgency).map_err(|closed| Rest {
-            // What can wait does not wait until the old token is dead.
-            pause: match (&closed, urgency) {
-                (Closed::Spent { left }, Urgency::Ahead) => time_left.min(*left),
-                _ => closed.left(),
-            },
-            failure: match closed {
-                Closed::Open { failures, cause, .. } => Failure::BreakerOpen { failures, cause },
-                Closed::Asked { left } => Failure::Paused { left },
-                Closed::Spent { left } => Failure::QuotaSpent { left },
-            },
-            credential: None,
-        })?;
+        let urgency = self.urgency();
+        let pass = self.gate.pass(self.clock.monotonic(), urgency);
+        let pass = pass.map_err(|closed| self.held_back(closed, urgency))?;
         let sent = Moment::now(&*self.clock);
         let started = self.clock.monotonic();
         let outcome = self.bounded(limit, || self.grant.request()).await;
@@ -163,6 +169,32 @@ impl Entry {
         }
     }
 
+    fn held_back(&self, closed: Closed, urgency: Urgency) -> Rest {
+        let turn = self.turn(closed.left(), urgency);
+        let pause = match (&closed, urgency) {
+            // Nobody has forbidden it: it does not wait until the old token is dead.
+            (Closed::Spent { .. }, Urgency::Ahead) => turn.min(self.time_to_wait()),
+            _ => turn,
+        };
+        let failure = match closed {
+            Closed::Open { failures, cause, .. } => Failure::BreakerOpen { failures, cause },
+            Closed::Asked { left } => Failure::Paused { left },
+            Closed::Spent { left } => Failure::QuotaSpent { left },
+        };
+        Rest { failure, pause, credential: None }
+    }
+
+    /// What is to be waited where a pause is asked for: so long, and until it is this key's turn. In the line of those who
+    /// can wait nobody stands until the old token is dead.
+    fn turn(&self, pause: Duration, urgency: Urgency) -> Duration {
+        let (now, jitter) = (self.clock.monotonic(), self.state().random.f64());
+        let turn = self.gate.turn(now + pause, urgency, jitter).saturating_sub(now);
+        match urgency {
+            Urgency::Needed => turn,
+            Urgency::Ahead => turn.min(self.time_to_wait().max(pause)),
+        }
+    }
+
     /// What a grant does, within its time. One that panics must not take the task along: nothing would ever be fetched
     /// again (HARD 7).
     async fn bounded<'a, T, F>(&'a self, limit: Duration, work: impl FnOnce() -> F) -> Result<T, Failure>
@@ -180,6 +212,10 @@ impl Entry {
         }
     }
 
+    fn urgency(&self) -> Urgency {
+        if self.time_to_wait().is_zero() { Urgency::Needed } else { Urgency::Ahead }
+    }
+
     /// For how long a refresh can wait before the old token must not be handed out any more: zero when it cannot.
     fn time_to_wait(&self) -> Duration {
         let left =
@@ -191,9 +227,10 @@ impl Entry {
         if self.grant.is_local() {
             return;
         }
+        // One that is kept on use alone is not late while nobody wants it.
+        let is_timed = outcome.is_ok() && self.upkeep == Upkeep::Always;
         let before = self.current.load();
-        let late =
-            before.as_ref().filter(|_| outcome.is_ok()).map(|before| before.refresh_at.past(&*self.clock));
+        let late = before.as_ref().filter(|_| is_timed).map(|before| before.refresh_at.past(&*self.clock));
         self.observer.emit(Event::TokenFetched {
             provider: self.name.clone(),
             failure: outcome.as_ref().err().map(Failure::outcome),
@@ -237,11 +274,13 @@ impl Entry {
         if !failure.is_passing() {
             return REFUSED_PAUSE;
         }
+        let asked = failure.asked_pause().map(|pause| pause.min(LONGEST_RETRY_AFTER));
+        let turn = asked.map(|pause| self.turn(pause, self.urgency()));
         let mut state = self.state();
         let bound = BACKOFF.0.saturating_mul(1 << state.failures.min(8)).min(BACKOFF.1);
         state.failures = state.failures.saturating_add(1);
         let pause = bound.mul_f64(state.random.f64()).max(SHORTEST_PAUSE);
-        pause.max(failure.asked_pause().unwrap_or_default().min(LONGEST_RETRY_AFTER))
+        pause.max(turn.unwrap_or_default())
     }
 
     /// Takes a flight's end in and tells who waits; returns how long to rest.
@@ -303,48 +342,17 @@ impl Entry {
         }
         is_done
     }
+}
 
-    /// Rests, unless a caller wants the token earlier.
-    async fn rest(&self, pause: Duration) {
-        let end = self.clock.monotonic() + pause;
-        loop {
-            tokio::select! {
-                () = self.nap(self.left_of_rest(end)) => {}
-                // A notice may be left over from a flight that has ended since.
-                () = self.wanted.notified() => {}
-            }
-            let is_over = self.left_of_rest(end).is_zero();
-            let mut state = self.state();
-            // After a logout nothing is fetched before somebody asks.
-            let is_due = is_over && !state.is_logged_out;
-            if state.is_fetching || self.is_over(&state) || is_due {
-                state.is_fetching = true;
-                return;
-            }
-        }
-    }
-
-    /// A part of a rest; without end when the rest is over and a logout keeps the task from what comes next.
-    async fn nap(&self, left: Duration) {
-        match left.is_zero() && self.state().is_logged_out {
-            true => std::future::pending().await,
-            false => self.clock.sleep(left.min(GLANCE)).await,
-        }
-    }
-
-    /// After a failure a rest is a pause. Else it lasts until the refresh is due, by clocks that may have been set since it
-    /// began, or stood still while the machine was suspended (HARD 9).
-    fn left_of_rest(&self, end: Duration) -> Duration {
-        let (is_failing, not_before) = {
-            let state = self.state();
-            (state.failed.is_some(), state.not_before)
-        };
-        let now = self.clock.monotonic();
-        match self.current.load_full().filter(|_| !is_failing) {
-            Some(held) => held.refresh_at.left(&*self.clock).max(not_before.saturating_sub(now)),
-            None => end.saturating_sub(now),
-        }
-    }
+/// What becomes of a flight that was asked for.
+enum Begun {
+    Flight {
+        epoch: u64,
+    },
+    /// Nobody wants it any more: a logout came between.
+    LoggedOut,
+    /// The entry is stopped.
+    Over,
 }
 
 /// What is to be done once nobody waits any more.

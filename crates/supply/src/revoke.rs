@@ -7,18 +7,21 @@
 //! A logout never fails because the server is down (HARD 14).
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bearward_issuer::{FetchError, Form, MetadataError};
 use bearward_store::{Expected, Place, Purpose, SecretBytes, Store, StoreError};
 use bearward_token::{AccessToken, Clock, Endpoint, Fingerprint, RefreshToken};
+use http::StatusCode;
 use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::error::Failure;
+use crate::gate::Gate;
 use crate::grant::Revoked;
+use crate::handle::Handle;
 use crate::shelf::in_time;
 use crate::token_request::TokenRequest;
 
@@ -41,6 +44,8 @@ struct Inner {
     /// Where in the queue something waits.
     waiting: Mutex<Vec<Place>>,
     queued: Notify,
+    /// What stands before the same server for the same client.
+    gate: OnceLock<Arc<Gate>>,
 }
 
 /// A token to be revoked.
@@ -73,10 +78,18 @@ impl Revoker {
     /// Revokes as the client of `request`; what must be told later stands in `queue`, and what stands there from
     /// earlier is told now. The task ends with this.
     pub fn start(request: Arc<TokenRequest>, queue: Arc<dyn Store>) -> Self {
-        let inner = Inner { request, queue, waiting: Mutex::default(), queued: Notify::new() };
+        let (waiting, gate) = (Mutex::default(), OnceLock::new());
+        let inner = Inner { request, queue, waiting, queued: Notify::new(), gate };
         let inner = Arc::new(inner);
         let task = tokio::spawn(tend(inner.clone())).abort_handle();
         Self { inner, task }
+    }
+
+    /// From now on it keeps to the pauses that the server asks of this token's client, and tells of those that it is asked
+    /// for itself (HARD 16). A logout does not wait for them.
+    pub fn keep_to_pauses_of(&self, handle: &Handle) {
+        // The first one stays: who has one client has one gate.
+        let _ = self.inner.gate.set(handle.entry().gate.clone());
     }
 
     /// Tells the server of each token, or sees to it that it is told.
@@ -115,6 +128,10 @@ impl fmt::Debug for Revoker {
 
 impl Inner {
     async fn revoke_or_queue(&self, token: &Revocable) -> Result<Revoked, Failure> {
+        if self.held_back().is_some() {
+            self.queue(token).await?;
+            return Ok(Revoked::Queued);
+        }
         match self.revoke_in_time(token).await {
             Ok(revoked) => Ok(revoked),
             Err(failure) => {
@@ -150,11 +167,22 @@ impl Inner {
         match error.error.as_str() {
             // RFC 7009 §2.2.1: it does not revoke this kind of token.
             "unsupported_token_type" => Ok(Revoked::NotOffered),
-            _ => Err(Failure::Unavailable {
-                status: answer.status.as_u16(),
-                retry_after: answer.retry_after(self.clock().unix_ms()),
-            }),
+            _ => {
+                let retry_after = answer.retry_after(self.clock().unix_ms());
+                // It is this client that asks too often, whatever it asks for.
+                if answer.status == StatusCode::TOO_MANY_REQUESTS
+                    && let (Some(gate), Some(pause)) = (self.gate.get(), retry_after)
+                {
+                    gate.hold_back(pause, self.clock().monotonic());
+                }
+                Err(Failure::Unavailable { status: answer.status.as_u16(), retry_after })
+            }
         }
+    }
+
+    /// How long the server is to be left alone.
+    fn held_back(&self) -> Option<Duration> {
+        self.gate.get()?.held_back(self.clock().monotonic())
     }
 
     /// Where; `None`: the server's metadata names no such place.
@@ -219,6 +247,9 @@ impl Inner {
     async fn work_off(&self) -> Option<Duration> {
         let places = self.waiting().clone();
         for place in places {
+            if let Some(left) = self.held_back() {
+                return Some(left);
+            }
             let outcome = match self.queue.get(&place).await {
                 Ok(Some(record)) => match Revocable::unpack(&record.secret) {
                     Some(token) => self.revoke_in_time(&token).await.map(drop),

@@ -1,6 +1,7 @@
 //! What readiness asks of each part.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bearward_guard::{KeySource, OpaqueTokens};
 use bearward_issuer::SharedCredential;
@@ -69,6 +70,7 @@ pub(super) struct ProviderProbe {
     pub(super) issuer: Option<Issuer>,
     /// Tells the authorization server of logouts.
     pub(super) revoker: Option<Arc<Revoker>>,
+    pub(super) breakers: Arc<Breakers>,
     pub(super) observer: Observer,
 }
 
@@ -81,7 +83,7 @@ impl Probe for ProviderProbe {
         let left = self.handle.expires_in().unwrap_or_default();
         self.observer.metrics().set_expires_in(self.handle.name(), left);
         if let Some(issuer) = &self.issuer {
-            self.observer.metrics().set_breaker_open(issuer.as_str(), self.handle.is_left_alone());
+            self.observer.metrics().set_breaker_open(issuer.as_str(), self.breakers.is_open(issuer));
         }
         let condition = Probe::condition(&self.handle);
         let waiting = self.revoker.as_ref().map_or(0, |revoker| revoker.waiting());
@@ -91,6 +93,24 @@ impl Probe for ProviderProbe {
             },
             condition => condition,
         }
+    }
+}
+
+/// Which authorization servers are left alone. Each client of one has a breaker of its own, and the gauge is the
+/// issuer's: it tells of any.
+#[derive(Default)]
+pub(super) struct Breakers(Mutex<HashMap<Issuer, Vec<Handle>>>);
+
+impl Breakers {
+    /// One more provider whose tokens `issuer` issues.
+    pub(super) fn watch(&self, issuer: &Issuer, handle: Handle) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(issuer.clone()).or_default().push(handle);
+    }
+
+    fn is_open(&self, issuer: &Issuer) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(issuer).is_some_and(|handles| handles.iter().any(Handle::is_left_alone))
     }
 }
 

@@ -122,12 +122,20 @@ impl Builder<'_> {
         let store =
             is_kept.then(|| self.stores.route(&provider.storage, Purpose::AccessToken)).transpose()?;
         let handle = self.manager.shelved(&provider.name, key, grant, upkeep, store);
+        if let Some(revoker) = &revoker {
+            revoker.keep_to_pauses_of(&handle);
+        }
         if provider.prefetch {
             handle.prefetch();
         }
         let observer = self.around.observer.clone();
         let issuer = provider.request().map(|request| request.authority.clone());
-        self.health.register(Arc::new(ProviderProbe { handle: handle.clone(), issuer, revoker, observer }));
+        if let Some(issuer) = &issuer {
+            self.breakers.watch(issuer, handle.clone());
+        }
+        let breakers = self.breakers.clone();
+        let probe = ProviderProbe { handle: handle.clone(), issuer, revoker, breakers, observer };
+        self.health.register(Arc::new(probe));
         Ok(handle)
     }
 

@@ -1,4 +1,7 @@
+use bearward_issuer::FetchError;
+
 use super::*;
+use crate::quota::Limit;
 
 const S: Duration = Duration::from_secs(1);
 
@@ -89,14 +92,101 @@ fn limit(left: u64) -> Limit {
     Limit { name: "per_hour", most: 10, left, resets_in: 100 * S }
 }
 
+// HARD 16
 #[test]
-fn a_spent_quota_closes_the_gate_until_it_begins_anew() {
+fn a_request_from_before_the_breaker_opened_makes_no_room_for_a_second_probe() {
+    let gate = Gate::default();
+    let slow = gate.pass(S, Urgency::Needed).unwrap();
+    (0..5).for_each(|_| gate.pass(S, Urgency::Needed).unwrap().failed(&broken(), S));
+    let later = S + BREAKER_PAUSE;
+    let _probe = gate.pass(later, Urgency::Needed).unwrap();
+    slow.failed(&Failure::Fault, later);
+    assert!(gate.pass(later, Urgency::Needed).is_err());
+}
+
+fn told(gate: &Gate, limits: &[Limit], at: Duration) {
+    gate.learn(&Quota { limits: limits.to_vec() }, at);
+}
+
+#[test]
+fn a_zero_that_the_server_stated_closes_the_gate_until_it_begins_anew_and_our_own_count_does_not() {
     let gate = Gate::default();
     assert_eq!(gate.learn(&Quota { limits: vec![limit(1)] }, S), [true], "low for the first time");
     assert_eq!(gate.learn(&Quota { limits: vec![limit(1)] }, S), [false], "and told once");
-    assert!(gate.pass(S, Urgency::Needed).is_ok(), "who must have a token gets the last one");
+    for _ in 0..5 {
+        gate.pass(S, Urgency::Needed).unwrap().succeeded();
+    }
+    assert_eq!(gate.pass(2 * S, Urgency::Ahead).unwrap_err(), Closed::Spent { left: 99 * S });
+    told(&gate, &[limit(0)], S);
     assert_eq!(gate.pass(2 * S, Urgency::Needed).unwrap_err(), Closed::Spent { left: 99 * S });
     assert!(gate.pass(101 * S, Urgency::Needed).is_ok(), "it has begun anew");
+}
+
+#[test]
+fn one_request_goes_and_sees_each_hour_although_the_quota_is_spent_for_the_day() {
+    let gate = Gate::default();
+    told(&gate, &[Limit { resets_in: 86_400 * S, ..limit(0) }], S);
+    let mut at = S;
+    for _ in 0..3 {
+        assert_eq!(gate.pass(at, Urgency::Needed).unwrap_err(), Closed::Spent { left: 3600 * S });
+        at += 3600 * S;
+        gate.pass(at, Urgency::Needed).unwrap().failed(&Failure::RateLimited { retry_after: None }, at);
+    }
+}
+
+#[test]
+fn what_never_left_is_given_back() {
+    let refused = FetchError::Connect { url: "as".into(), reason: "connection refused".into() };
+    let never_left = [
+        Failure::Unreachable(refused),
+        Failure::ReauthRequired { reason: "spent".into() },
+        Failure::Credential { reason: "no such file".into() },
+    ];
+    for failure in never_left {
+        let gate = Gate::default();
+        told(&gate, &[limit(3)], S);
+        for _ in 0..4 {
+            gate.pass(2 * S, Urgency::Ahead).unwrap().failed(&failure, 2 * S);
+        }
+        assert!(gate.pass(2 * S, Urgency::Ahead).is_ok(), "{failure}");
+        // Nor was it the one that goes and sees.
+        let gate = Gate::default();
+        told(&gate, &[Limit { resets_in: 86_400 * S, ..limit(0) }], S);
+        gate.pass(3601 * S, Urgency::Needed).unwrap().failed(&failure, 3601 * S);
+        assert!(gate.pass(3602 * S, Urgency::Needed).is_ok(), "{failure}");
+    }
+    let gate = Gate::default();
+    told(&gate, &[limit(3)], S);
+    for _ in 0..2 {
+        gate.pass(2 * S, Urgency::Ahead).unwrap().failed(&broken(), 2 * S);
+    }
+    assert!(gate.pass(2 * S, Urgency::Ahead).is_err(), "a server that answered has counted it, perhaps");
+}
+
+#[test]
+fn what_an_answer_does_not_name_stays_as_it_was_told() {
+    let gate = Gate::default();
+    told(&gate, &[limit(0)], S);
+    told(&gate, &[Limit { name: "per_day", ..limit(9) }], 2 * S);
+    assert_eq!(gate.pass(2 * S, Urgency::Needed).unwrap_err(), Closed::Spent { left: 99 * S });
+    told(&gate, &[limit(9)], 3 * S);
+    assert!(gate.pass(3 * S, Urgency::Needed).is_ok());
+}
+
+#[test]
+fn one_organizations_limit_keeps_nobody_back() {
+    let gate = Gate::default();
+    told(&gate, &[Limit { name: "organization_per_hour", ..limit(0) }], S);
+    assert!(gate.pass(S, Urgency::Ahead).is_ok());
+    assert!(gate.pass(S, Urgency::Needed).is_ok());
+}
+
+#[test]
+fn a_limit_that_is_told_by_the_clock_keeps_nobody_back_for_more_than_five_minutes() {
+    let gate = Gate::default();
+    told(&gate, &[Limit { name: "requests", resets_in: 86_400 * S, ..limit(0) }], S);
+    assert_eq!(gate.pass(S, Urgency::Needed).unwrap_err(), Closed::Spent { left: 300 * S });
+    assert!(gate.pass(301 * S, Urgency::Needed).is_ok());
 }
 
 #[test]

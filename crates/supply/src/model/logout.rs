@@ -49,3 +49,23 @@ fn logout_among_callers(upkeep: Upkeep) {
     });
     assert_eq!(lost(), None, "this token is neither kept nor ended");
 }
+
+#[test]
+fn a_keeper_that_wakes_by_itself_in_the_moment_of_a_logout_fetches_nothing_that_is_kept() {
+    check(|| {
+        let scene = Scene::that_wakes();
+        assert_eq!(block_on(token(&scene.handle)), Ok(1));
+        let logout = spawn({
+            let handle = scene.handle.clone();
+            async move { handle.log_out().await.unwrap() }
+        });
+        block_on(logout).unwrap();
+        // Whatever the keeper was about to do, it has the time for it; nobody asks.
+        block_on(async {
+            for _ in 0..60 {
+                yield_now().await;
+            }
+        });
+        assert_eq!(scene.current(), None, "of {} requests", scene.server.asked());
+    });
+}

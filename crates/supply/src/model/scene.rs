@@ -37,8 +37,10 @@ pub(super) fn check(scenario: impl Fn() + Copy + Send + Sync + 'static) {
 /// One for all runs: to make it costs more than a run.
 static OBSERVER: LazyLock<Observer> = LazyLock::new(Observer::new);
 
-/// Of every token.
+/// Of every token, but where a scene says otherwise of the first.
 pub(super) const LIFE: Duration = Duration::from_secs(3600);
+/// A token that is due when it arrives: its keeper's rest is as short as the pause between two requests, and ends.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// What a caller ended with: the number of the request that brought its token.
 pub(super) type Ended = Result<u64, Arc<Failure>>;
@@ -52,8 +54,17 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new(upkeep: Upkeep) -> Self {
+        Self::of(upkeep, LIFE)
+    }
+
+    /// One whose keeper wakes by itself, once: to replace the first token.
+    pub(super) fn that_wakes() -> Self {
+        Self::of(Upkeep::Always, SHORT)
+    }
+
+    fn of(upkeep: Upkeep, first_life: Duration) -> Self {
         let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
-        let server = Arc::new(Server::default());
+        let server = Arc::new(Server { first_life, ..Server::default() });
         let manager = TokenManager::new(Arc::new(Quick(clock.clone())), OBSERVER.clone(), 7);
         let handle = manager.shelved("notes", &key(), server.clone(), upkeep, None);
         Self { server, manager, handle, clock }
@@ -82,6 +93,7 @@ pub(super) fn ended(outcome: Result<Supplied, SupplyError>) -> Ended {
 /// Numbers its tokens by their requests, from one on.
 #[derive(Debug, Default)]
 pub(super) struct Server {
+    first_life: Duration,
     asked: AtomicU64,
     answered: AtomicU64,
     ended: Mutex<Vec<u64>>,
@@ -110,7 +122,8 @@ impl Grant for Server {
             yield_now().await;
             yield_now().await;
             self.answered.fetch_add(1, Ordering::SeqCst);
-            Ok(Granted::new(AccessToken::new(nth.to_string()), LIFE))
+            let life = if nth == 1 { self.first_life } else { LIFE };
+            Ok(Granted::new(AccessToken::new(nth.to_string()), life))
         })
     }
 
@@ -126,8 +139,8 @@ impl Grant for Server {
     }
 }
 
-/// Up to a second passes as soon as somebody sleeps it: the pauses between two requests. Anything longer never does: a
-/// patience, a time limit, the rest until a refresh is due.
+/// Up to a second passes as soon as somebody sleeps it: the pauses between two requests, and the rest with a token that
+/// lives no longer. Anything longer never does: a patience, a time limit, the rest until another refresh is due.
 #[derive(Debug)]
 struct Quick(Arc<ManualClock>);
 

@@ -1,8 +1,11 @@
+use bearward_observe::Observer;
 use bearward_store::{SealedFiles, SealingKeys};
 use bearward_token::{ManualClock, SealingKey};
 
 use super::*;
+use crate::gate::Urgency;
 use crate::tests::server::{Server, memory, value};
+use crate::{ClientCredentials, TokenManager, Wanted};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -174,6 +177,55 @@ async fn a_server_that_asks_for_a_pause_is_left_alone_for_so_long() {
     scene.server.revokes_with(200, "");
     scene.pass(S * 200).await;
     assert_eq!((scene.server.count("revoke"), scene.revoker.waiting()), (6, 0));
+}
+
+/// A token of the same client.
+fn handle(scene: &Scene) -> (TokenManager, Handle) {
+    let manager = TokenManager::new(scene.clock.clone(), Observer::new(), 7);
+    let grant = ClientCredentials::new(scene.server.request(&scene.clock));
+    let handle = manager.handle("notes", &grant.key(), Arc::new(grant));
+    scene.revoker.keep_to_pauses_of(&handle);
+    (manager, handle)
+}
+
+// HARD 14, HARD 16
+#[tokio::test]
+async fn a_pause_that_was_asked_of_the_clients_tokens_is_kept_to_and_holds_no_logout_up() {
+    let scene = Scene::new();
+    let (_manager, handle) = handle(&scene);
+    handle.entry().gate.hold_back(S * 300, scene.clock.monotonic());
+    assert_eq!(scene.revoke("access-1").await, Ok(Revoked::Queued));
+    scene.pass(S * 290).await;
+    assert_eq!(scene.server.log(), Vec::<String>::new(), "nobody is asked before");
+    scene.pass(S * 300).await;
+    assert_eq!((scene.server.count("revoke"), scene.revoker.waiting()), (1, 0));
+}
+
+// HARD 16
+#[tokio::test]
+async fn a_pause_that_a_revocation_is_asked_for_holds_for_the_clients_tokens_too() {
+    let scene = Scene::new();
+    let (_manager, handle) = handle(&scene);
+    scene.server.revokes_after("300");
+    assert_eq!(scene.revoke("access-1").await, Ok(Revoked::Queued));
+    let error = handle.ensure_access(&Wanted::default()).await.unwrap_err();
+    assert_eq!(*error.failure, Failure::Paused { left: S * 300 });
+    assert_eq!(scene.server.count("spend"), 0);
+}
+
+// HARD 16
+#[tokio::test]
+async fn a_server_that_the_breaker_leaves_alone_is_told_of_no_logout_meanwhile() {
+    let scene = Scene::new();
+    let (_manager, handle) = handle(&scene);
+    let broken = Failure::Unavailable { status: 503, retry_after: None };
+    let now = scene.clock.monotonic();
+    let gate = &handle.entry().gate;
+    (0..5).for_each(|_| gate.pass(now, Urgency::Needed).unwrap().failed(&broken, now));
+    assert_eq!(scene.revoke("access-1").await, Ok(Revoked::Queued));
+    assert_eq!(scene.server.count("revoke"), 0);
+    scene.pass(S * 120).await;
+    assert_eq!((scene.server.count("revoke"), scene.revoker.waiting()), (1, 0));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Clocks that are slow, set, or stand still.
 
+use bearward_observe::Event;
+
 use super::scene::*;
 
 #[tokio::test]
@@ -70,4 +72,24 @@ async fn a_clock_that_was_wrong_for_a_while_brings_no_refresh_forward() {
     scene.clock.step_wall(-1_800_000);
     scene.pass(Duration::from_secs(2400)).await;
     assert_eq!(scene.script.asked(), 1);
+}
+
+#[tokio::test]
+async fn only_a_token_that_is_to_be_there_before_anybody_asks_can_be_late() {
+    for (upkeep, is_timed) in [(Upkeep::Always, true), (Upkeep::OnUse, false)] {
+        let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+        let scene = Scene::of(clock, Arc::default(), upkeep, None);
+        let mut events = scene.observer.follow();
+        scene.token().await;
+        // At once: a keeper that wakes is as late.
+        scene.clock.advance(LIFE * 20);
+        scene.token().await;
+        let mut late = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            if let Event::TokenFetched { late: Some(by), .. } = event {
+                late.push(by);
+            }
+        }
+        assert_eq!(late.len(), usize::from(is_timed), "{upkeep:?}: {late:?}");
+    }
 }

@@ -31,3 +31,39 @@ async fn two_names_for_one_token_share_it_and_each_keeps_its_own_name() {
     assert_eq!((&**scene.handle.name(), &**other.name()), ("notes", "other"));
     assert_eq!(Probe::name(&other), "provider other");
 }
+
+// HARD 14
+#[tokio::test]
+async fn a_flight_that_was_asked_for_before_a_logout_and_has_not_begun_does_not_begin() {
+    for upkeep in [Upkeep::Always, Upkeep::OnUse] {
+        let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+        let scene = Scene::of(clock, Arc::default(), upkeep, None);
+        scene.handle.prefetch();
+        scene.handle.entry().forget();
+        settle().await;
+        scene.pass(S * 120).await;
+        assert_eq!(scene.script.asked(), 0, "{upkeep:?}");
+        assert_eq!(scene.token().await, "token-1", "who asks afterwards is served");
+    }
+}
+
+// HARD 34
+#[tokio::test]
+async fn a_clean_end_does_not_wait_for_a_flight_that_only_sleeps() {
+    let between_attempts = Scene::new();
+    between_attempts.script.then(Err(Failure::Unavailable { status: 503, retry_after: Some(S * 12) }));
+    let before_the_first = Scene::new();
+    before_the_first.script.then(Ok(("short", S)));
+    before_the_first.token().await;
+    before_the_first.clock.advance(Duration::from_millis(990));
+    for scene in [between_attempts, before_the_first] {
+        let caller = scene.caller();
+        settle().await;
+        let manager = scene.manager.clone();
+        let end = tokio::spawn(async move { manager.shut_down().await });
+        settle().await;
+        assert!(end.is_finished(), "no time has passed");
+        assert!(caller.await.unwrap().is_err());
+        assert_eq!(scene.script.asked(), 1);
+    }
+}

@@ -1,5 +1,6 @@
 //! What an authorization server says of how much it may still be asked.
 
+use bearward_issuer::FetchError;
 use bearward_observe::Event;
 
 use super::scene::*;
@@ -95,4 +96,52 @@ async fn a_spent_quota_is_an_error_that_says_when_it_begins_anew_and_it_does() {
     assert_eq!((error.retry_after, scene.script.asked()), (Some(S * 600), 1), "and nobody asks before");
     scene.pass(S * 601).await;
     assert!(other.ensure_access(&Wanted::default()).await.is_ok());
+}
+
+fn unreachable() -> Failure {
+    Failure::Unreachable(FetchError::Connect { url: "as".into(), reason: "connection refused".into() })
+}
+
+#[tokio::test]
+async fn an_outage_and_a_dead_login_spend_no_quota() {
+    let scene = Scene::new();
+    scripted(&scene, LIFE, &[7], LIFE * 24);
+    assert_eq!(scene.token().await, "t1");
+    // Asked for by the same client, and nothing of it leaves.
+    let dead = Arc::new(Script::default());
+    dead.fail_always(Some(Failure::ReauthRequired { reason: "spent".into() }));
+    let login = scene.manager.handle("login", &key("login"), dead.clone());
+    assert!(login.ensure_access(&Wanted::default()).await.is_err());
+    scene.script.fail_always(Some(unreachable()));
+    scene.pass(LIFE - S * 20).await;
+    assert!(scene.script.asked() > 5 && dead.asked() > 50, "{} {}", scene.script.asked(), dead.asked());
+    scene.script.fail_always(None);
+    scene.pass(S * 40).await;
+    assert!(scene.token().await.starts_with("token-"), "also for who is not ahead of time");
+    let third = scene.manager.handle("third", &key("third"), scene.script.clone());
+    assert!(third.ensure_access(&Wanted::default()).await.is_ok());
+}
+
+#[tokio::test]
+async fn one_organizations_spent_quota_is_shown_by_its_name_and_stops_no_other() {
+    let scene = Scene::new();
+    let mut headers = http::HeaderMap::new();
+    headers.insert("auth0-client-quota-limit", "b=per_hour;q=1000;r=900;t=3000".parse().unwrap());
+    headers.insert("auth0-organization-quota-limit", "b=per_hour;q=10;r=0;t=3000".parse().unwrap());
+    let quota = Quota::read(&headers, scene.clock.unix_ms());
+    let first = Granted { quota, ..Granted::new(AccessToken::new("t1"), LIFE) };
+    scene.script.granted.lock().unwrap().push_back(first);
+    let of = |organization: &str| {
+        let extra = vec![("organization".into(), organization.into())];
+        let key = TokenKey::from(KeyParts { extra, ..key("notes").parts().clone() });
+        scene.manager.handle(organization, &key, scene.script.clone())
+    };
+    of("one").ensure_access(&Wanted::default()).await.unwrap();
+    assert!(of("other").ensure_access(&Wanted::default()).await.is_ok());
+    let metrics = scene.observer.metrics().render().unwrap();
+    let gauges: Vec<_> = metrics.lines().filter(|line| line.contains("quota_left{")).collect();
+    let shows = |limit: &str, end: &str| {
+        gauges.iter().any(|gauge| gauge.contains(&format!("\"{limit}\"")) && gauge.ends_with(end))
+    };
+    assert!(shows("per_hour", " 900.0") && shows("organization_per_hour", " 0.0"), "{gauges:?}");
 }
