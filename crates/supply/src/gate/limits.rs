@@ -89,7 +89,7 @@ impl Limits {
 impl Known {
     /// When it begins anew.
     fn until(&self) -> Duration {
-        self.told + self.limit.resets_in
+        self.told.saturating_add(self.limit.resets_in)
     }
 
     /// How long it closes the gate for everybody.
