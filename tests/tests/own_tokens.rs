@@ -123,6 +123,12 @@ async fn calls_without_a_caller_have_the_shared_token_or_none() {
     assert_eq!(egress(&with_shared).await.unwrap().status(), 200);
     let own_alone = stage("token_exchange", String::new()).await;
     assert_eq!(egress(&own_alone).await.unwrap().status(), 403);
+    for (stage, names) in
+        [(&with_shared, &["\"notes-api\"", "callers' own"][..]), (&own_alone, &["callers' own"])]
+    {
+        let (status, said) = stage.ready().await;
+        assert!(status == 200 && names.iter().all(|name| said.contains(name)), "{said}");
+    }
     assert_eq!(seen(&own_alone), Vec::<String>::new());
 }
 

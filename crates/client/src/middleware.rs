@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Request, Response};
 use reqwest_middleware::{ClientWithMiddleware, Middleware, Next};
-use url::Origin;
+use url::{Origin, Url};
 
 use crate::context;
 use crate::reuse::{Reuse, is_refusal};
@@ -24,7 +24,7 @@ pub fn client(reuse: Reuse, builder: ClientBuilder) -> Result<ClientWithMiddlewa
 }
 
 pub(crate) fn stay_at_home(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
-    let first: Option<Origin> = attempt.previous().first().map(|url| url.origin());
+    let first: Option<Origin> = attempt.previous().first().map(Url::origin);
     if attempt.previous().len() > MAX_REDIRECTS || first != Some(attempt.url().origin()) {
         return attempt.stop();
     }

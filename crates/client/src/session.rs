@@ -15,7 +15,7 @@ use bearward_issuer::{Fetch, Fetched, JsonRequest};
 use bearward_observe::{Event, Observer};
 use bearward_supply::grant::Requesting;
 use bearward_supply::{Failure, Grant, Granted, Handle, KeyParts, Label, TokenKey, TokenManager, Wanted};
-use bearward_token::{AccessToken, Clock, Endpoint, Fingerprint, Issuer, PlaceError, ScopeSet};
+use bearward_token::{AccessToken, Clock, Endpoint, Fingerprint, Issuer, PlaceError, Scope, ScopeSet};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -157,14 +157,14 @@ struct SessionGrant {
 impl SessionGrant {
     async fn ask(&self) -> Result<Granted, Failure> {
         let refused = *self.refused();
-        let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.as_str()).collect();
-        let mut body = json!({"provider": &*self.provider, "scopes": scopes});
-        let url = match &refused {
+        let scopes: Vec<_> = self.scopes.iter().map(Scope::as_str).collect();
+        let provider = &*self.provider;
+        let (url, body) = match &refused {
             Some(refused) => {
-                body["rejected"] = refused.to_hex().into();
-                &self.broker.refresh
+                let body = json!({"provider": provider, "scopes": scopes, "rejected": refused.to_hex()});
+                (&self.broker.refresh, body)
             }
-            None => &self.broker.exchange,
+            None => (&self.broker.exchange, json!({"provider": provider, "scopes": scopes})),
         };
         let granted = self.broker.post(url, &self.cookie, body).await;
         let failure = granted.as_ref().err().map(Failure::outcome);

@@ -6,8 +6,12 @@
 //!                      └─ due? ─► the keeper's task ─┘ (keeper.rs)
 //! ```
 
+mod founding;
+
+pub(crate) use founding::Founding;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bearward_observe::{Event, Observer};
@@ -35,9 +39,8 @@ pub(crate) struct Entry {
     pub(crate) observer: Observer,
     pub(crate) grant: Arc<dyn Grant>,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) upkeep: Upkeep,
-    /// Where the token outlives the process, if it does.
-    pub(crate) shelf: Option<Shelf>,
+    is_kept_fresh: AtomicBool,
+    shelf: OnceLock<Shelf>,
     pub(crate) current: Slot<Held>,
     /// Rises when a flight has ended, well or badly.
     pub(crate) settled: watch::Sender<u64>,
@@ -112,58 +115,7 @@ pub(crate) enum Claim {
     Failing(SupplyError),
 }
 
-/// What an entry is made of.
-pub(crate) struct Founding {
-    pub(crate) key: KeyDigest,
-    pub(crate) is_ending: Arc<AtomicBool>,
-    pub(crate) name: Arc<str>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) observer: Observer,
-    pub(crate) grant: Arc<dyn Grant>,
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) upkeep: Upkeep,
-    pub(crate) shelf: Option<Shelf>,
-    pub(crate) random: fastrand::Rng,
-}
-
 impl Entry {
-    pub(crate) fn new(founding: Founding) -> Self {
-        let Founding { key, is_ending, name, clock, observer, grant, gate, upkeep, shelf, random } = founding;
-        let state = State {
-            is_fetching: false,
-            is_tidying: false,
-            failures: 0,
-            failed: None,
-            not_before: Duration::ZERO,
-            last_forced: None,
-            looked_at: None,
-            keeper: None,
-            worked_with: None,
-            epoch: 0,
-            is_logged_out: false,
-            is_shelf_read: false,
-            is_stopped: false,
-            random,
-        };
-        Self {
-            key,
-            name,
-            clock,
-            observer,
-            grant,
-            gate,
-            upkeep,
-            shelf,
-            current: Slot::empty(),
-            settled: watch::channel(0).0,
-            tidied: watch::channel(0).0,
-            is_forgotten: AtomicBool::new(false),
-            wanted: Notify::new(),
-            is_ending,
-            state: Mutex::new(state),
-        }
-    }
-
     /// The current token, if it may still be handed out.
     pub(crate) fn usable(&self) -> Option<Arc<Held>> {
         self.usable_at(&Moment::now(&*self.clock))
@@ -172,6 +124,26 @@ impl Entry {
     /// The same at a moment that was read already.
     pub(crate) fn usable_at(&self, now: &Moment) -> Option<Arc<Held>> {
         self.current.load_full().filter(|held| !held.usable_until.left_at(now).is_zero())
+    }
+
+    /// Somebody else has the same token, and wishes of their own: of both, what keeps more.
+    pub(crate) fn also(&self, upkeep: Upkeep, shelf: Option<Shelf>) {
+        if upkeep == Upkeep::Always {
+            self.is_kept_fresh.store(true, Ordering::Release);
+        }
+        if let Some(shelf) = shelf {
+            // The first place is as good as another.
+            let _ = self.shelf.set(shelf);
+        }
+    }
+
+    pub(crate) fn upkeep(&self) -> Upkeep {
+        if self.is_kept_fresh.load(Ordering::Acquire) { Upkeep::Always } else { Upkeep::OnUse }
+    }
+
+    /// Where the token outlives the process, if it does.
+    pub(crate) fn shelf(&self) -> Option<&Shelf> {
+        self.shelf.get()
     }
 
     /// Asks for a flight, unless the last one failed a moment ago, or brought another token than the caller has `seen`:
@@ -286,7 +258,7 @@ impl Entry {
 
     /// True while a token is on its way, and where one should be there although nobody asks.
     pub(crate) fn is_awaited(&self) -> bool {
-        let had_one = self.upkeep == Upkeep::Always && self.current.load().is_some();
+        let had_one = self.upkeep() == Upkeep::Always && self.current.load().is_some();
         self.state().is_fetching || had_one
     }
 

@@ -258,7 +258,7 @@ async fn log_out(entry: Arc<Entry>) -> Result<Revoked, Failure> {
 }
 
 async fn clear(entry: &Entry, logouts: u64) -> Result<(), Failure> {
-    match &entry.shelf {
+    match entry.shelf() {
         Some(shelf) => shelf.clear(logouts).await,
         None => Ok(()),
     }
@@ -362,7 +362,7 @@ impl Probe for Handle {
             }
             // Nobody tries again before somebody asks, and who is told that it is down may ask nobody.
             (None, Some(error))
-                if self.entry.upkeep == Upkeep::OnUse && error.retry_after == Some(Duration::ZERO) =>
+                if self.entry.upkeep() == Upkeep::OnUse && error.retry_after == Some(Duration::ZERO) =>
             {
                 Condition::Degraded { reason: format!("{error}; tried again for the next who asks") }
             }

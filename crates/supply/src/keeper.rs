@@ -108,7 +108,7 @@ impl Entry {
     async fn fetch(&self) -> Result<Brought, Rest> {
         // Once: what stands there later was dropped here, or could not be removed at a logout.
         let is_shelf_read = std::mem::replace(&mut self.state().is_shelf_read, true);
-        if let Some(shelf) = self.shelf.as_ref().filter(|_| !is_shelf_read)
+        if let Some(shelf) = self.shelf().filter(|_| !is_shelf_read)
             && let Some(held) = shelf.load().await
         {
             return Ok(Brought { held, is_new: false });
@@ -228,7 +228,7 @@ impl Entry {
             return;
         }
         // One that is kept on use alone is not late while nobody wants it.
-        let is_timed = outcome.is_ok() && self.upkeep == Upkeep::Always;
+        let is_timed = outcome.is_ok() && self.upkeep() == Upkeep::Always;
         let before = self.current.load();
         let late = before.as_ref().filter(|_| is_timed).map(|before| before.refresh_at.past(&*self.clock));
         self.observer.emit(Event::TokenFetched {
@@ -287,7 +287,7 @@ impl Entry {
     async fn settle(&self, outcome: Result<Brought, Rest>, epoch: u64) -> Duration {
         let (rest, after) = self.take_in(outcome, epoch);
         // Nobody waits for what comes now, but for a clean end.
-        match (after, &self.shelf) {
+        match (after, self.shelf()) {
             (After::Shelve(held), Some(shelf)) => shelf.save(&held, epoch).await,
             (After::Discard(held), _) => {
                 if let Err(failure) = self.grant.discard(&held.token).await {
@@ -335,7 +335,7 @@ impl Entry {
         let mut state = self.state();
         // Of one that the manager has forgotten nobody knows whether somebody still wants it: who does asks again.
         let is_in_use = || !self.is_forgotten() && state.failed.is_some() && self.usable().is_some();
-        let watches_over = self.upkeep == Upkeep::Always || is_in_use();
+        let watches_over = self.upkeep() == Upkeep::Always || is_in_use();
         let is_done = self.is_over(&state) || !(state.is_fetching || watches_over);
         if is_done {
             state.keeper = None;

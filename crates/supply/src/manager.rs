@@ -91,10 +91,11 @@ impl TokenManager {
         let label = Label::new(name, &self.observer);
         // Held to the end: of two that come at once the second finds what the first has put in.
         let mut inner = self.inner();
+        let shelf = store.map(|store| Shelf::new(store, key, self.clock.clone()));
         if let Some(known) = self.fixed.load().get(&key.digest()) {
+            known.entry().also(upkeep, shelf);
             return Handle::new(label, known.entry().clone());
         }
-        let shelf = store.map(|store| Shelf::new(store, key, self.clock.clone()));
         let handle = Handle::new(label.clone(), self.entry(&mut inner, &label, key, grant, upkeep, shelf));
         let mut fixed = HashMap::clone(&self.fixed.load());
         fixed.insert(key.digest(), handle.clone());
@@ -188,6 +189,11 @@ impl TokenManager {
         };
         let unknown = SupplyError { failure: Arc::new(Failure::UnknownKey), retry_after: None };
         fixed().or_else(on_use).ok_or(unknown)
+    }
+
+    /// What stands before an issuer for a client; one for all their keys.
+    pub(crate) fn gate(&self, issuer: &Issuer, client: &str) -> Arc<Gate> {
+        self.inner().gates.entry((issuer.clone(), client.to_owned())).or_default().clone()
     }
 
     fn entry(

@@ -321,7 +321,7 @@ impl Inner {
         match self.put(&login.ended(LOGGED_OUT), Expected::NewLogin).await? {
             // It stands, and who asks again would find no token to revoke any more.
             Err(error @ StoreError::NotDurable { .. }) => {
-                tracing::warn!(%error, "a logout may not outlive a crash")
+                tracing::warn!(%error, "a logout may not outlive a crash");
             }
             put => drop(put?),
         }

@@ -88,8 +88,12 @@ impl Revoker {
     /// From now on it keeps to the pauses that the server asks of this token's client, and tells of those that it is asked
     /// for itself (HARD 16). A logout does not wait for them.
     pub fn keep_to_pauses_of(&self, handle: &Handle) {
+        self.keep_to_pauses_at(handle.entry().gate.clone());
+    }
+
+    pub(crate) fn keep_to_pauses_at(&self, gate: Arc<Gate>) {
         // The first one stays: who has one client has one gate.
-        let _ = self.inner.gate.set(handle.entry().gate.clone());
+        let _ = self.inner.gate.set(gate);
     }
 
     /// Tells the server of each token, or sees to it that it is told.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bearward_token::{AccessToken, Fingerprint, Principal};
 
 use crate::error::Failure;
+use crate::gate::Gate;
 use crate::grant::{Ending, Grant, Granted, Preparing, Requesting, Revoked};
 use crate::handle::{Handle, Label, Wanted};
 use crate::held::Supplied;
@@ -28,14 +29,15 @@ const TOKENS: &str = "the caller's token, or the actor's, is not taken: it may h
                       another client; where neither is so, check `audience`, `resource` and `scopes`";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// Gets callers their own tokens.
-#[derive(Debug)]
+/// Gets callers their own tokens. Cheap enough to clone at the start.
+#[derive(Debug, Clone)]
 pub struct Exchange {
     manager: Arc<TokenManager>,
     pub(crate) label: Label,
     request: Arc<TokenRequest>,
     actor: Option<Handle>,
     revoker: Option<Arc<Revoker>>,
+    gate: Arc<Gate>,
     /// What all their keys have in common, with the credential as it was at the start: a request reads no secret, and a
     /// rotated one does not make every caller's token be asked for anew.
     common: KeyParts,
@@ -63,7 +65,16 @@ impl Exchange {
         // A token that says who acts is another one than a token that does not (HARD 3).
         let actor_key = actor.as_ref().map(|actor| actor.entry().key);
         let common = KeyParts { actor: actor_key, ..request.key_parts(NAME) };
-        Self { manager, label, request, actor, revoker, common }
+        let gate = manager.gate(request.metadata.issuer(), &request.client.id);
+        if let Some(revoker) = &revoker {
+            revoker.keep_to_pauses_at(gate.clone());
+        }
+        Self { manager, label, request, actor, revoker, gate, common }
+    }
+
+    /// True while its authorization server fails and is left alone.
+    pub fn is_left_alone(&self) -> bool {
+        self.gate.is_open()
     }
 
     /// The way to a caller's own token. Kept by the very token that the caller came with: what was got for one of them

@@ -14,7 +14,7 @@ use bearward_supply::{
 };
 use bearward_token::{Fingerprint, Issuer};
 
-use super::probes::ProviderProbe;
+use super::probes::{OwnProbe, PassthroughProbe, ProviderProbe};
 use super::tenant_keys::TenantKey;
 use super::{Builder, ComposeError};
 use crate::config::settings::{
@@ -67,7 +67,10 @@ impl Builder<'_> {
                     }
                 })
             }
-            GrantSettings::Passthrough { resource } => Ok(Source::Passthrough { resource: resource.clone() }),
+            GrantSettings::Passthrough { resource } => {
+                self.health.register(Arc::new(PassthroughProbe(provider.name.clone())));
+                Ok(Source::Passthrough { resource: resource.clone() })
+            }
             GrantSettings::Static { token, authority } => {
                 let issuer = authority.clone().map_or_else(|| self.origin(provider), Ok)?;
                 let key = StaticToken::key(issuer, &provider.name);
@@ -103,9 +106,22 @@ impl Builder<'_> {
             self.manager.shelved(&provider.name, &key, Arc::new(grant), Upkeep::OnUse, None)
         });
         let request = Arc::new(self.request(request));
-        let revoker = Some(self.revoker(&request));
+        let revoker = self.revoker(&request);
         let label = Label::new(&provider.name, &self.around.observer);
-        Exchange::new(self.manager.clone(), label, request, actor, revoker)
+        let exchange =
+            Exchange::new(self.manager.clone(), label, request.clone(), actor, Some(revoker.clone()));
+        let (issuer, watched) = (request.metadata.issuer().clone(), exchange.clone());
+        self.breakers.watch(&issuer, Box::new(move || watched.is_left_alone()));
+        self.health.register(Arc::new(OwnProbe {
+            name: format!("{} (callers' own)", provider.name),
+            exchange: exchange.clone(),
+            issuer,
+            credential: request.client.credential.clone(),
+            revoker,
+            breakers: self.breakers.clone(),
+            observer: self.around.observer.clone(),
+        }));
+        exchange
     }
 
     /// A token that all share: got at the start and kept fresh, where the settings say so.
@@ -131,7 +147,8 @@ impl Builder<'_> {
         let observer = self.around.observer.clone();
         let issuer = provider.request().map(|request| request.authority.clone());
         if let Some(issuer) = &issuer {
-            self.breakers.watch(issuer, handle.clone());
+            let watched = handle.clone();
+            self.breakers.watch(issuer, Box::new(move || watched.is_left_alone()));
         }
         let breakers = self.breakers.clone();
         let probe = ProviderProbe { handle: handle.clone(), issuer, revoker, breakers, observer };

@@ -67,3 +67,19 @@ async fn a_clean_end_does_not_wait_for_a_flight_that_only_sleeps() {
         assert_eq!(scene.script.asked(), 1);
     }
 }
+
+// HARD 18
+#[tokio::test]
+async fn of_two_who_want_one_token_the_one_who_keeps_more_is_heard() {
+    let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+    let store = super::server::memory(&clock);
+    let scene = Scene::of(clock, Arc::default(), Upkeep::OnUse, None);
+    let keeps = (Upkeep::Always, Some(store.clone()));
+    let second = scene.manager.shelved("second", &key("notes"), scene.script.clone(), keeps.0, keeps.1);
+    second.ensure_access(&Wanted::default()).await.unwrap();
+    settle().await;
+    let place = crate::shelf::place(&key("notes"), bearward_store::Purpose::AccessToken);
+    assert!(store.get(&place).await.unwrap().is_some());
+    scene.pass(LIFE).await;
+    assert_eq!(scene.script.asked(), 2, "kept fresh while nobody asks");
+}

@@ -52,7 +52,8 @@ async fn an_issuer_counts_as_left_alone_while_any_of_its_clients_is() {
     let provider = |name: &str, is_down| {
         let key = TokenKey::from(KeyParts::new(issuer.clone(), name, "client_credentials"));
         let handle = manager.handle(name, &key, Arc::new(Client { is_down }));
-        breakers.watch(&issuer, handle.clone());
+        let watched = handle.clone();
+        breakers.watch(&issuer, Box::new(move || watched.is_left_alone()));
         let (issuer, breakers, observer) = (Some(issuer.clone()), breakers.clone(), observer.clone());
         ProviderProbe { handle, issuer, revoker: None, breakers, observer }
     };
