@@ -25,6 +25,12 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// Completes once the monotonic clock has advanced by `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
 
+    /// Both at once, for decisions that a hundredth of a second does not matter to: as old as that at most, and cheaper
+    /// where the system has it so.
+    fn both(&self) -> (u64, Duration) {
+        (self.unix_ms(), self.monotonic())
+    }
+
     /// Wall clock in whole seconds, rounded down: the unit of JWT's `NumericDate` (RFC 7519 §2).
     fn unix_seconds(&self) -> u64 {
         self.unix_ms() / 1000
@@ -35,12 +41,19 @@ pub trait Clock: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     start: Instant,
+    /// The same moment on the system's own monotonic clock.
+    #[cfg(target_os = "linux")]
+    began: Duration,
 }
 
 impl SystemClock {
     /// Starts the monotonic count at zero.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+            #[cfg(target_os = "linux")]
+            began: linux::read(linux::ClockId::Monotonic),
+        }
     }
 }
 
@@ -61,8 +74,33 @@ impl Clock for SystemClock {
         self.start.elapsed()
     }
 
+    #[cfg(target_os = "linux")]
+    fn both(&self) -> (u64, Duration) {
+        let wall = linux::read(linux::ClockId::RealtimeCoarse);
+        let monotonic = linux::read(linux::ClockId::MonotonicCoarse).saturating_sub(self.began);
+        (u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), monotonic)
+    }
+
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// The kernel's clocks as its last tick left them: a fifth of what the exact ones cost (clock_gettime(2)).
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::time::Duration;
+
+    pub(super) use rustix::time::ClockId;
+    use rustix::time::{Timespec, clock_gettime};
+
+    /// Time since the clock's own beginning; before it, zero.
+    pub(super) fn read(clock: ClockId) -> Duration {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
+        let (Ok(seconds), Ok(nanos)) = (u64::try_from(tv_sec), u32::try_from(tv_nsec)) else {
+            return Duration::ZERO;
+        };
+        Duration::new(seconds, nanos)
     }
 }
 

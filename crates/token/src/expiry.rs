@@ -70,7 +70,8 @@ pub struct Moment {
 impl Moment {
     /// Reads both clocks.
     pub fn now(clock: &dyn Clock) -> Self {
-        Self { unix_ms: clock.unix_ms(), monotonic: clock.monotonic() }
+        let (unix_ms, monotonic) = clock.both();
+        Self { unix_ms, monotonic }
     }
 
     /// The expiry that lies `lifetime` after this moment.

@@ -26,3 +26,17 @@ fn setting_the_wall_clock_moves_no_monotonic_time_and_suspension_neither() {
 async fn futures_pending(sleep: &mut (impl Future<Output = ()> + Unpin)) -> bool {
     std::future::poll_fn(|cx| std::task::Poll::Ready(Pin::new(&mut *sleep).poll(cx).is_pending())).await
 }
+
+#[test]
+fn the_cheap_reading_of_both_clocks_is_behind_the_exact_one_by_a_tick_at_most() {
+    // As long as a tick of the slowest kernel, and then some for a busy machine.
+    const MOST: Duration = Duration::from_millis(500);
+    let clock = SystemClock::new();
+    for _ in 0..1000 {
+        let (before_ms, before) = clock.both();
+        let (exact_ms, exact) = (clock.unix_ms(), clock.monotonic());
+        assert!(before_ms <= exact_ms && before <= exact);
+        assert!(exact_ms - before_ms < 500 && exact - before < MOST);
+        assert!(clock.both().1 >= before);
+    }
+}
