@@ -2,6 +2,7 @@
 
 use bearward_token::{Endpoint, Issuer, PlaceError};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The members that Bearward uses. An endpoint that is missing or cannot be used is an error only for who needs
 /// it.
@@ -79,6 +80,33 @@ impl Metadata {
         endpoint("introspection_endpoint", self.raw.introspection_endpoint.as_deref())
     }
 
+    /// Where users sign in (RFC 6749 §3.1).
+    ///
+    /// # Errors
+    /// [`MetadataError::Missing`], [`MetadataError::Endpoint`].
+    pub fn authorization_endpoint(&self) -> Result<Endpoint, MetadataError> {
+        endpoint("authorization_endpoint", self.raw.authorization_endpoint.as_deref())
+    }
+
+    /// Where users sign out (OpenID Connect RP-Initiated Logout §2.1).
+    ///
+    /// # Errors
+    /// [`MetadataError::Missing`], [`MetadataError::Endpoint`].
+    pub fn end_session_endpoint(&self) -> Result<Endpoint, MetadataError> {
+        endpoint("end_session_endpoint", self.raw.end_session_endpoint.as_deref())
+    }
+
+    /// Whether it says that it takes PKCE with S256 (RFC 8414 §2, SPEC CL-2).
+    pub fn takes_pkce(&self) -> bool {
+        let methods = self.raw.code_challenge_methods_supported.as_ref().and_then(Value::as_array);
+        methods.is_some_and(|methods| methods.iter().any(|method| method == "S256"))
+    }
+
+    /// Whether it says that it names itself in each authorization response (RFC 9207 §3).
+    pub fn names_itself(&self) -> bool {
+        self.raw.authorization_response_iss_parameter_supported == Some(Value::Bool(true))
+    }
+
     /// Where tokens are revoked (RFC 7009).
     ///
     /// # Errors
@@ -95,6 +123,11 @@ struct Raw {
     jwks_uri: Option<String>,
     introspection_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
+    authorization_endpoint: Option<String>,
+    end_session_endpoint: Option<String>,
+    // What is odd here is no reason not to use the rest.
+    code_challenge_methods_supported: Option<Value>,
+    authorization_response_iss_parameter_supported: Option<Value>,
 }
 
 fn endpoint(member: &'static str, text: Option<&str>) -> Result<Endpoint, MetadataError> {

@@ -61,3 +61,14 @@ proptest! {
         prop_assert_eq!(a == b, a.encode() == b.encode());
     }
 }
+
+// HARD 3, SPEC CL-6
+#[test]
+fn another_authorization_server_starts_afresh_also_where_tokens_are_kept() {
+    let parts = key("gateway", None, Some("https://api.example/v1"), "read");
+    let moved = KeyParts { issuer: "https://as.example/".parse().unwrap(), ..parts.clone() };
+    let (here, there) = (TokenKey::from(parts), TokenKey::from(moved));
+    assert_ne!(here, there);
+    let place = |key| crate::shelf::place(key, bearward_store::Purpose::AccessToken);
+    assert_ne!(place(&here).id(), place(&there).id());
+}

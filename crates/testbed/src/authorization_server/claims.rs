@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::clients::{Client, User};
 use super::{ServerState, TokenFormat};
-use crate::keys::b64;
+use crate::keys::{Algorithm, b64};
 use crate::random_id;
 
 /// The claims of a token.
@@ -76,8 +76,13 @@ impl ServerState {
         access_token: &str,
     ) -> String {
         let now = self.now();
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, access_token.as_bytes());
-        let half = hash.as_ref().get(..16).unwrap_or(&[]);
+        // By the hash that the signature uses (§3.1.3.6).
+        let by = match self.keys.current().algorithm() {
+            Algorithm::EdDsa => &aws_lc_rs::digest::SHA512,
+            _ => &aws_lc_rs::digest::SHA256,
+        };
+        let hash = aws_lc_rs::digest::digest(by, access_token.as_bytes());
+        let half = hash.as_ref().get(..hash.as_ref().len() / 2).unwrap_or(&[]);
         let mut claims: Claims = user.claims.clone().into_iter().collect();
         claims.insert("iss".into(), self.issuer().into());
         claims.insert("sub".into(), user.name.as_str().into());

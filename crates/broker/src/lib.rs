@@ -1,0 +1,18 @@
+//! The backend-for-frontend: users sign in at their issuer once, and their session's cookie opens everything else.
+//!
+//! ```text
+//! browser ─► /auth/login ─► issuer ─► /auth/callback ─► session (a record here, a random cookie there)
+//! browser ─► /auth/broker/… with the cookie ─► a token for one provider
+//! ```
+//! No token ever stands in a cookie, a URL or a page.
+
+pub mod attempt;
+pub mod cookies;
+pub mod problem;
+pub mod random;
+pub mod return_to;
+
+pub use attempt::Attempt;
+pub use cookies::{CookieRules, Presented};
+pub use problem::{Problem, ProblemKind};
+pub use return_to::ReturnTo;
