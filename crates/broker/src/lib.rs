@@ -11,8 +11,10 @@ pub mod cookies;
 pub mod problem;
 pub mod random;
 pub mod return_to;
+pub mod sessions;
 
 pub use attempt::Attempt;
 pub use cookies::{CookieRules, Presented};
 pub use problem::{Problem, ProblemKind};
 pub use return_to::ReturnTo;
+pub use sessions::{Lives, Session, Sessions};

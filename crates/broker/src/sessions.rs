@@ -1,0 +1,205 @@
+//! Sessions: who has signed in, found by the cookie and by nothing else (HARD 30).
+//!
+//! The cookie is a random secret. What it opens stands in the store, at a place that is named by its hash: neither the store
+//! nor a log holds what a browser would have to send.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bearward_store::{Expected, Place, Purpose, Record, SecretBytes, Store, StoreError};
+use bearward_token::{Clock, IdToken, Issuer};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::random::{NoRandomness, Secret};
+
+/// How long a session may live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lives {
+    /// Without being used.
+    pub idle: Duration,
+    /// Altogether, however often it is used.
+    pub absolute: Duration,
+}
+
+/// The sessions of one application.
+#[derive(Debug)]
+pub struct Sessions {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    issuer: Issuer,
+    client: String,
+    lives: Lives,
+}
+
+/// Who has signed in. `Debug` shows no token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// `sub`.
+    pub subject: String,
+    /// `sid`: the session at the issuer, for a logout that comes from there.
+    pub session_id: Option<String>,
+    /// What the application may greet them with.
+    pub name: Option<String>,
+    /// The ID token, which the issuer wants to see at the logout.
+    id_token: Option<String>,
+    /// When they signed in, in milliseconds since the Unix epoch.
+    pub began_ms: u64,
+    /// When the session was last used, to the minute.
+    pub seen_ms: u64,
+}
+
+/// Why nothing is known of a session; there may be one all the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// The store cannot be used.
+    #[error("sessions cannot be kept: {0}")]
+    Store(#[from] StoreError),
+    /// No cookie can be made that nobody could guess.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+impl Session {
+    /// Of somebody who has signed in just now.
+    pub fn new(subject: impl Into<String>, id_token: Option<&IdToken>) -> Self {
+        Self {
+            subject: subject.into(),
+            session_id: None,
+            name: None,
+            id_token: id_token.map(|token| token.expose().to_owned()),
+            began_ms: 0,
+            seen_ms: 0,
+        }
+    }
+
+    /// The ID token, for the logout at the issuer.
+    pub fn id_token(&self) -> Option<IdToken> {
+        self.id_token.as_deref().map(IdToken::new)
+    }
+
+    fn pack(&self) -> SecretBytes {
+        // Texts and numbers alone: this does not fail.
+        SecretBytes::new(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    fn unpack(record: &Record) -> Option<Self> {
+        serde_json::from_slice(record.secret.expose()).ok()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(token) = self.id_token.take() {
+            drop(Zeroizing::new(token));
+        }
+    }
+}
+
+impl Sessions {
+    /// Of the application that is `client` at `issuer`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        issuer: Issuer,
+        client: impl Into<String>,
+        lives: Lives,
+    ) -> Self {
+        Self { store, clock, issuer, client: client.into(), lives }
+    }
+
+    /// Begins one; what the browser brought before opens it no longer, whoever planted that.
+    ///
+    /// # Errors
+    /// When it cannot be kept, or no cookie can be made.
+    pub async fn begin(&self, mut session: Session, before: Option<&Secret>) -> Result<Secret, SessionError> {
+        if let Some(before) = before {
+            self.end(before).await?;
+        }
+        let cookie = Secret::new()?;
+        let now = self.clock.unix_ms();
+        (session.began_ms, session.seen_ms) = (now, now);
+        let ends = self.ends_at_ms(&session).div_ceil(1000);
+        self.store.put(&self.place(&cookie), session.pack(), Some(ends), Expected::Absent).await?;
+        Ok(cookie)
+    }
+
+    /// The session that a cookie opens. Looking changes nothing (HARD 29).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn look(&self, cookie: &Secret) -> Result<Option<Session>, SessionError> {
+        Ok(self.find(cookie).await?.map(|(session, _)| session))
+    }
+
+    /// The same for who uses it: it lives on.
+    ///
+    /// # Errors
+    /// When the store cannot be read. One that cannot be written makes the session die earlier, and is told in the log.
+    pub async fn enter(&self, cookie: &Secret) -> Result<Option<Session>, SessionError> {
+        let Some((mut session, version)) = self.find(cookie).await? else { return Ok(None) };
+        let now = self.clock.unix_ms();
+        // Not with every request: a page may send dozens at once.
+        let interval = u64::try_from((self.lives.idle / 10).min(Duration::from_secs(60)).as_millis());
+        if now.saturating_sub(session.seen_ms) >= interval.unwrap_or(u64::MAX) {
+            session.seen_ms = now;
+            let ends = self.ends_at_ms(&session).div_ceil(1000);
+            let (place, expected) = (self.place(cookie), Expected::Version(version));
+            match self.store.put(&place, session.pack(), Some(ends), expected).await {
+                // Another request was faster, or a logout: what stands there is right.
+                Ok(_) | Err(StoreError::Conflict { .. } | StoreError::LoggedOut { .. }) => {}
+                Err(error) => tracing::warn!(%error, "that a session was used is not written down"),
+            }
+        }
+        Ok(Some(session))
+    }
+
+    /// Ends a session: the cookie opens nothing any more, here and at a late write of what was under way (HARD 14).
+    ///
+    /// # Errors
+    /// When the store cannot be written; the session may go on then.
+    pub async fn end(&self, cookie: &Secret) -> Result<Option<Session>, SessionError> {
+        let session = self.look(cookie).await?;
+        self.store.remove(&self.place(cookie)).await?;
+        Ok(session)
+    }
+
+    async fn find(&self, cookie: &Secret) -> Result<Option<(Session, u64)>, SessionError> {
+        let Some(record) = self.store.get(&self.place(cookie)).await? else { return Ok(None) };
+        let Some(session) = Session::unpack(&record) else {
+            tracing::warn!("a session's record is none of this version's");
+            return Ok(None);
+        };
+        // By our own clock as well: a store may forget late.
+        let is_over = self.clock.unix_ms() >= self.ends_at_ms(&session);
+        Ok((!is_over).then_some((session, record.version)))
+    }
+
+    fn ends_at_ms(&self, session: &Session) -> u64 {
+        let after = |from: u64, life: Duration| {
+            from.saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX))
+        };
+        after(session.seen_ms, self.lives.idle).min(after(session.began_ms, self.lives.absolute))
+    }
+
+    fn place(&self, cookie: &Secret) -> Place {
+        Place {
+            tenant: None,
+            issuer: self.issuer.clone(),
+            subject: None,
+            client: self.client.clone(),
+            purpose: Purpose::Session,
+            key: *cookie.fingerprint().as_bytes(),
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("subject", &self.subject).field("began_ms", &self.began_ms).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

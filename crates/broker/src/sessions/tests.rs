@@ -1,0 +1,124 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use bearward_store::Memory;
+use bearward_token::ManualClock;
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const LIVES: Lives = Lives { idle: HOUR, absolute: Duration::from_secs(8 * 3600) };
+
+struct Scene {
+    clock: Arc<ManualClock>,
+    store: Arc<Memory>,
+    sessions: Sessions,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+        let store = Arc::new(Memory::new(100, clock.clone()));
+        let issuer = "https://idp.example".parse().unwrap();
+        let sessions = Sessions::new(store.clone(), clock.clone(), issuer, "app", LIVES);
+        Self { clock, store, sessions }
+    }
+
+    async fn sign_in(&self) -> Secret {
+        let id_token = IdToken::new("the-id-token");
+        self.sessions.begin(Session::new("alice", Some(&id_token)), None).await.unwrap()
+    }
+
+    async fn is_open(&self, cookie: &Secret) -> bool {
+        self.sessions.look(cookie).await.unwrap().is_some()
+    }
+}
+
+// HARD 30
+#[tokio::test]
+async fn a_session_is_found_by_its_cookie_and_by_no_other() {
+    let scene = Scene::new();
+    let (one, other) = (scene.sign_in().await, scene.sign_in().await);
+    assert_ne!(one, other);
+    let session = scene.sessions.enter(&one).await.unwrap().unwrap();
+    assert_eq!((session.subject.as_str(), session.id_token()), ("alice", Some(IdToken::new("the-id-token"))));
+    assert!(!scene.is_open(&Secret::new().unwrap()).await);
+    let shown = format!("{session:?} {:?} {:?}", scene.sessions, scene.store);
+    assert!(!shown.contains("the-id-token") && !shown.contains(one.expose()), "{shown}");
+}
+
+// HARD 30
+#[tokio::test]
+async fn a_login_gives_a_new_cookie_and_what_was_there_before_opens_nothing_any_more() {
+    let scene = Scene::new();
+    let planted = scene.sign_in().await;
+    let own = scene.sessions.begin(Session::new("bob", None), Some(&planted)).await.unwrap();
+    assert_ne!(own, planted);
+    assert!(!scene.is_open(&planted).await && scene.is_open(&own).await);
+}
+
+// HARD 14, HARD 30
+#[tokio::test]
+async fn after_a_logout_the_cookie_is_worth_nothing_and_a_late_use_brings_nothing_back() {
+    let scene = Scene::new();
+    let cookie = scene.sign_in().await;
+    let (session, version) = scene.sessions.find(&cookie).await.unwrap().unwrap();
+    assert_eq!(scene.sessions.end(&cookie).await.unwrap().unwrap().subject, "alice");
+    assert!(!scene.is_open(&cookie).await);
+    let place = scene.sessions.place(&cookie);
+    let late = scene.store.put(&place, session.pack(), None, Expected::Version(version)).await;
+    assert!(late.is_err());
+    assert!(!scene.is_open(&cookie).await);
+    assert_eq!(scene.sessions.end(&cookie).await.unwrap(), None, "once more is no error");
+}
+
+#[tokio::test]
+async fn an_idle_session_ends_and_a_used_one_goes_on_until_its_last_hour() {
+    let scene = Scene::new();
+    let cookie = scene.sign_in().await;
+    for _ in 0..15 {
+        scene.clock.advance(HOUR / 2);
+        assert!(scene.sessions.enter(&cookie).await.unwrap().is_some());
+    }
+    scene.clock.advance(HOUR / 2);
+    assert!(!scene.is_open(&cookie).await, "eight hours are over");
+    let idle = scene.sign_in().await;
+    scene.clock.advance(HOUR - Duration::from_millis(1));
+    assert!(scene.is_open(&idle).await);
+    scene.clock.advance(Duration::from_millis(1));
+    assert!(!scene.is_open(&idle).await);
+}
+
+// HARD 29
+#[tokio::test]
+async fn looking_at_a_session_does_not_make_it_live_longer() {
+    let scene = Scene::new();
+    let cookie = scene.sign_in().await;
+    for _ in 0..3 {
+        scene.clock.advance(HOUR / 4);
+        assert!(scene.is_open(&cookie).await);
+    }
+    scene.clock.advance(HOUR / 4);
+    assert!(!scene.is_open(&cookie).await);
+}
+
+#[tokio::test]
+async fn many_requests_of_one_page_write_once() {
+    let scene = Scene::new();
+    let cookie = scene.sign_in().await;
+    scene.clock.advance(HOUR / 2);
+    let version = async || scene.sessions.find(&cookie).await.unwrap().unwrap().1;
+    let before = version().await;
+    for _ in 0..20 {
+        scene.sessions.enter(&cookie).await.unwrap();
+    }
+    assert_eq!(version().await, before + 1);
+}
+
+#[tokio::test]
+async fn a_record_of_another_version_is_no_session() {
+    let scene = Scene::new();
+    let cookie = Secret::new().unwrap();
+    let place = scene.sessions.place(&cookie);
+    scene.store.put(&place, SecretBytes::new(b"{}".to_vec()), None, Expected::Absent).await.unwrap();
+    assert!(!scene.is_open(&cookie).await);
+}
