@@ -157,6 +157,11 @@ fn refused(error: &str) -> Problem {
 }
 
 impl Answer {
+    /// The state that it names, for the attempt to be found by.
+    pub fn state(&self) -> &str {
+        self.state.as_deref().unwrap_or_default()
+    }
+
     /// Reads a query; a parameter that stands twice makes an answer that nobody gave (RFC 6749 §3.1).
     pub fn read(query: &str) -> Self {
         let mut answer = Self::default();

@@ -7,14 +7,18 @@
 //! No token ever stands in a cookie, a URL or a page.
 
 pub mod attempt;
+pub mod attempts;
 pub mod cookies;
+pub mod login;
 pub mod problem;
 pub mod random;
 pub mod return_to;
 pub mod sessions;
 
 pub use attempt::Attempt;
+pub use attempts::Attempts;
 pub use cookies::{CookieRules, Presented};
+pub use login::{Completed, Login};
 pub use problem::{Problem, ProblemKind};
 pub use return_to::ReturnTo;
 pub use sessions::{Lives, Session, Sessions};

@@ -1,0 +1,165 @@
+//! Signing in: the way to the issuer, and the way back (OpenID Connect Core §3.1, RFC 7636, RFC 9207).
+
+use std::fmt;
+use std::sync::Arc;
+
+use bearward_guard::IdTokens;
+use bearward_guard::id_token::{Asked, SignedIn};
+use bearward_observe::Rejection;
+use bearward_supply::{Failure, TokenRequest};
+use bearward_token::{IdToken, RefreshToken, ScopeSet};
+use serde_json::Value;
+
+use crate::attempt::{Answer, Attempt, LoginRequest};
+use crate::attempts::Attempts;
+use crate::problem::{Problem, ProblemKind};
+use crate::random::Secret;
+use crate::return_to::ReturnTo;
+use crate::sessions::Session;
+
+const GRANT_TYPE: &str = "authorization_code";
+
+/// How users of one application sign in.
+pub struct Login {
+    /// The client at its issuer, and what its own access token is for.
+    pub request: Arc<TokenRequest>,
+    /// What is asked for at the login; `openid` among it.
+    pub scopes: ScopeSet,
+    /// Where the issuer sends the browser back to, exactly as it is registered.
+    pub redirect_uri: String,
+    /// The issuer takes PKCE although its metadata does not say so.
+    pub is_pkce_known: bool,
+    /// Verifies who has signed in.
+    pub id_tokens: IdTokens,
+    /// Attempts that are under way.
+    pub attempts: Attempts,
+}
+
+/// An attempt that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// Where the browser goes.
+    pub redirect: String,
+}
+
+/// A login that has come back.
+pub struct Completed {
+    /// Who it is.
+    pub session: Session,
+    /// What the issuer granted; its access token is the session's first.
+    pub granted: bearward_supply::Granted,
+    /// What gets the next one, if the issuer gave it.
+    pub refresh_token: Option<RefreshToken>,
+    /// Where the user wanted to go.
+    pub return_to: ReturnTo,
+}
+
+impl Login {
+    /// Begins an attempt for the browser that has this cookie.
+    ///
+    /// # Errors
+    /// When the issuer does not answer, cannot be used, or the attempt cannot be kept.
+    pub async fn begin(&self, return_to: ReturnTo, browser: &Secret) -> Result<Begun, Problem> {
+        let unavailable = || Problem::new(ProblemKind::Unavailable);
+        let metadata = self.request.metadata.get().await.map_err(|error| {
+            tracing::warn!(%error, "nobody can sign in: the issuer's metadata is not to be had");
+            Problem::new(ProblemKind::IssuerUnavailable)
+        })?;
+        let attempt = Attempt::begin(self.request.metadata.issuer().clone(), return_to).map_err(|error| {
+            tracing::error!(%error, "nobody can sign in");
+            unavailable()
+        })?;
+        let redirect = attempt.redirect(&metadata, &self.login_request()).map_err(|error| {
+            tracing::warn!(%error, "nobody can sign in");
+            Problem::new(ProblemKind::LoginFailed)
+        })?;
+        self.attempts.keep(&attempt, browser).await.map_err(|error| {
+            tracing::warn!(%error, "nobody can sign in: the attempt cannot be kept");
+            unavailable()
+        })?;
+        Ok(Begun { redirect })
+    }
+
+    /// Takes the issuer's answer, which came with the query to the browser that has this cookie.
+    ///
+    /// # Errors
+    /// Whatever does not fit, by its kind; nothing of an answer that cannot be trusted is shown.
+    pub async fn complete(&self, query: &str, browser: &Secret) -> Result<Completed, Problem> {
+        let answer = Answer::read(query);
+        let issuer = self.request.metadata.issuer();
+        let attempt = self.attempts.take(issuer, answer.state(), browser).await?;
+        let metadata = self.request.metadata.get().await;
+        let metadata = metadata.map_err(|_| Problem::new(ProblemKind::IssuerUnavailable))?;
+        let code = attempt.code(&metadata, &answer)?;
+        let fields = vec![
+            ("grant_type", GRANT_TYPE.to_owned()),
+            ("code", code),
+            ("redirect_uri", self.redirect_uri.clone()),
+            ("code_verifier", attempt.verifier.expose().to_owned()),
+        ];
+        // A code is spent once: an answer that is not waited for is lost.
+        let answer = self.request.spend(fields).await.map_err(|failure| not_granted(&failure))?;
+        let Some(id_token) = answer.granted.id_token.as_ref().map(|granted| &granted.token) else {
+            tracing::warn!("the issuer gave no ID token: is `openid` among the scopes?");
+            return Err(Problem::new(ProblemKind::LoginFailed));
+        };
+        let asked = Asked { nonce: attempt.nonce.expose(), access_token: &answer.granted.access_token };
+        let who = self.id_tokens.verify(id_token.expose(), asked).await.map_err(not_trusted)?;
+        Ok(Completed {
+            session: session(who, id_token),
+            granted: answer.granted,
+            refresh_token: answer.refresh_token,
+            return_to: attempt.return_to,
+        })
+    }
+
+    fn login_request(&self) -> LoginRequest<'_> {
+        LoginRequest {
+            client: &self.request.client.id,
+            redirect_uri: &self.redirect_uri,
+            scopes: &self.scopes,
+            resource: self.request.resource.as_deref(),
+            audience: self.request.audience.as_deref(),
+            is_pkce_known: self.is_pkce_known,
+        }
+    }
+}
+
+fn session(who: SignedIn, id_token: &IdToken) -> Session {
+    let text = |name: &str| who.claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut session = Session::new(who.subject.clone(), Some(id_token));
+    session.name = text("name").or_else(|| text("preferred_username")).or_else(|| text("email"));
+    session.session_id = who.session_id;
+    session
+}
+
+fn not_granted(failure: &Failure) -> Problem {
+    tracing::warn!(%failure, "a login's code was not exchanged");
+    if failure.is_passing() {
+        return Problem::new(ProblemKind::IssuerUnavailable);
+    }
+    match failure {
+        Failure::Refused { code, .. } if code == "invalid_grant" => Problem::new(ProblemKind::StateExpired),
+        _ => Problem::new(ProblemKind::LoginFailed),
+    }
+}
+
+fn not_trusted(rejection: Rejection) -> Problem {
+    tracing::warn!(reason = rejection.as_str(), "an ID token was not accepted");
+    match rejection {
+        Rejection::KeysUnavailable => Problem::new(ProblemKind::IssuerUnavailable),
+        _ => Problem::new(ProblemKind::LoginFailed),
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({} at {})", self.request.client.id, self.request.metadata.issuer())
+    }
+}
+
+impl fmt::Debug for Completed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Completed({:?})", self.session)
+    }
+}
