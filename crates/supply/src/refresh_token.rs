@@ -7,14 +7,18 @@
 //! ```
 //! Of a crash between the two nothing is hidden: the spent token is refused, and the login has ended.
 
+mod beginning;
+mod ending;
 mod login;
+
+pub use beginning::WeakLogin;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bearward_issuer::{Credential, SharedCredential};
+use bearward_issuer::{Credential, CredentialError, SharedCredential};
 use bearward_store::{Damage, Expected, Place, Purpose, Store, StoreError};
 use bearward_token::expiry::Moment;
 use bearward_token::{AccessToken, Fingerprint, RefreshToken};
@@ -48,11 +52,13 @@ pub struct RefreshTokenGrant(Arc<Inner>);
 
 struct Inner {
     request: Arc<TokenRequest>,
-    /// The refresh token that the login began with, from outside.
-    given: SharedCredential,
+    /// The refresh token that the login began with, from outside; `None`: it began here, and stands in the store or nowhere.
+    given: Option<SharedCredential>,
     store: Arc<dyn Store>,
     place: Place,
     revoker: Option<Arc<Revoker>>,
+    /// What stands in the store is forgotten so long after it was written last; `None`: never.
+    kept_for: Option<Duration>,
     /// Held while a refresh token is being spent.
     spending: Mutex<Spending>,
     /// Came, and was not taken yet: for who waits, or for the next who asks.
@@ -96,6 +102,17 @@ impl RefreshTokenGrant {
         store: Arc<dyn Store>,
         revoker: Option<Arc<Revoker>>,
     ) -> Self {
+        Self::of(name, request, Some(given), store, revoker, None)
+    }
+
+    fn of(
+        name: &str,
+        request: Arc<TokenRequest>,
+        given: Option<SharedCredential>,
+        store: Arc<dyn Store>,
+        revoker: Option<Arc<Revoker>>,
+        kept_for: Option<Duration>,
+    ) -> Self {
         let place = Place {
             tenant: None,
             issuer: request.metadata.issuer().clone(),
@@ -105,7 +122,7 @@ impl RefreshTokenGrant {
             key: *Fingerprint::of(&format!("login of {name}")).as_bytes(),
         };
         let (spending, unclaimed) = (Mutex::default(), std::sync::Mutex::default());
-        Self(Arc::new(Inner { request, given, store, place, revoker, spending, unclaimed }))
+        Self(Arc::new(Inner { request, given, store, place, revoker, kept_for, spending, unclaimed }))
     }
 
     /// What its tokens depend on: the login, too (HARD 3).
@@ -130,7 +147,7 @@ impl Grant for RefreshTokenGrant {
 
     fn credential_version(&self) -> Option<Fingerprint> {
         // A new login helps as much as a new secret.
-        let given = self.0.given.version();
+        let given = self.0.given.as_ref().and_then(|given| given.version());
         let client = self.0.request.credential_version();
         let both = |version: Option<Fingerprint>| version.map(|version| version.to_hex()).unwrap_or_default();
         Some(Fingerprint::of(&format!("{}{}", both(given), both(client))))
@@ -220,7 +237,7 @@ impl Inner {
 
     /// The login as it stands in the store, or as it was given.
     async fn login(&self) -> Result<Standing, Failure> {
-        let given = self.given.current().await;
+        let given = self.given().await;
         let stored = match self.in_time(self.store.get(&self.place)).await? {
             Ok(stored) => stored,
             // It cannot be mended. A record of another key or version can: by who configures that.
@@ -247,6 +264,7 @@ impl Inner {
                 let version = self.put(&login, Expected::NewLogin).await??;
                 Ok(Standing { login, version, is_stored })
             }
+            (Err(_), None) if self.given.is_none() => Err(ended(LOGGED_OUT)),
             (Err(error), None) => Err(Failure::Credential { reason: format!("{NOT_GIVEN}: {error}") }),
         }
     }
@@ -307,39 +325,17 @@ impl Inner {
         }
     }
 
-    async fn end(&self, access: Option<AccessToken>) -> Result<Revoked, Failure> {
-        let mut spending = self.spending.lock().await;
-        let login = match self.login().await {
-            Ok(standing) => standing.login,
-            // What cannot be read ends all the same, and with it what was given.
-            Err(Failure::Store { is_passing: false, reason }) => {
-                tracing::warn!(reason, "a login that cannot be read ends; what it got last is not revoked");
-                begun(&self.given.current().await?)
-            }
-            Err(failure) => return Err(failure),
-        };
-        match self.put(&login.ended(LOGGED_OUT), Expected::NewLogin).await? {
-            // It stands, and who asks again would find no token to revoke any more.
-            Err(error @ StoreError::NotDurable { .. }) => {
-                tracing::warn!(%error, "a logout may not outlive a crash");
-            }
-            put => drop(put?),
+    async fn given(&self) -> Result<Credential, CredentialError> {
+        match &self.given {
+            Some(given) => given.current().await,
+            None => Err(CredentialError("it began here".into())),
         }
-        let unwritten = spending.unwritten.take().and_then(|unwritten| {
-            let (granted, _) = unwritten.granted;
-            Some((unwritten.login.token()?, granted.access_token))
-        });
-        let (unwritten, with_it) = unwritten.unzip();
-        let unclaimed = self.unclaimed().take().map(|(granted, _)| granted.access_token);
-        let Some(revoker) = &self.revoker else { return Ok(Revoked::Nothing) };
-        let refresh = login.token().into_iter().chain(unwritten);
-        let refresh = refresh.map(|token| Revocable::from(&token));
-        let access = access.iter().chain(&with_it).chain(&unclaimed).map(Revocable::from);
-        revoker.revoke(&refresh.chain(access).collect::<Vec<_>>()).await
     }
 
     async fn put(&self, login: &Login, expected: Expected) -> Result<Result<u64, StoreError>, Failure> {
-        self.in_time(self.store.put(&self.place, login.pack(), None, expected)).await
+        let now = self.request.client.clock.unix_seconds();
+        let ends = self.kept_for.map(|kept| now.saturating_add(kept.as_secs()));
+        self.in_time(self.store.put(&self.place, login.pack(), ends, expected)).await
     }
 
     async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {

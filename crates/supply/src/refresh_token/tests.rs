@@ -1,5 +1,6 @@
 //! A refresh token that can be spent once: nothing of it is lost, nothing is spent twice.
 
+mod beginning;
 mod logout;
 mod others;
 mod writing;

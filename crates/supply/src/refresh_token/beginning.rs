@@ -1,0 +1,54 @@
+//! A login that begins here, as a user's does who signs in at an application.
+
+use std::sync::Weak;
+
+use super::*;
+
+/// A login, as far as somebody still has it.
+#[derive(Clone)]
+pub struct WeakLogin(Weak<Inner>);
+
+impl RefreshTokenGrant {
+    /// A login that has begun here, or will, under a name that no other has. What stands in the store is forgotten when it
+    /// was not written for so long as `kept_for`.
+    pub fn begun_here(
+        name: &str,
+        request: Arc<TokenRequest>,
+        store: Arc<dyn Store>,
+        revoker: Option<Arc<Revoker>>,
+        kept_for: Duration,
+    ) -> Self {
+        Self::of(name, request, None, store, revoker, Some(kept_for))
+    }
+
+    /// Begins it with what a user's sign-in brought: the refresh token is durable before the access token is used
+    /// (HARD 13), and the first who asks gets that.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub async fn begin(&self, token: RefreshToken, granted: Granted, sent: Moment) -> Result<(), Failure> {
+        let _alone = self.0.spending.lock().await;
+        let version = token.fingerprint();
+        self.0.put(&Login::new(token, version), Expected::NewLogin).await??;
+        *self.0.unclaimed() = Some((granted, sent));
+        Ok(())
+    }
+
+    /// For who must not keep a login alive, and must not have two of it: two would spend its token twice.
+    pub fn downgrade(&self) -> WeakLogin {
+        WeakLogin(Arc::downgrade(&self.0))
+    }
+}
+
+impl WeakLogin {
+    /// The login, while somebody has it.
+    pub fn upgrade(&self) -> Option<RefreshTokenGrant> {
+        self.0.upgrade().map(RefreshTokenGrant)
+    }
+}
+
+impl fmt::Debug for WeakLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakLogin")
+    }
+}

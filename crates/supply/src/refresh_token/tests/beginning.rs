@@ -1,0 +1,66 @@
+//! Logins that begin here.
+
+use super::*;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn here(scene: &Scene, name: &str) -> RefreshTokenGrant {
+    let request = Arc::new(scene.server.request(&scene.clock));
+    RefreshTokenGrant::begun_here(name, request, scene.store.clone(), None, DAY)
+}
+
+async fn begin(scene: &Scene, grant: &RefreshTokenGrant, token: &str) {
+    let granted = Granted::new(AccessToken::new("of the sign-in"), Duration::from_secs(3600));
+    grant.begin(RefreshToken::new(token), granted, Moment::now(&*scene.clock)).await.unwrap();
+}
+
+async fn token(grant: &RefreshTokenGrant) -> Result<String, Failure> {
+    grant.request().await.map(|granted| granted.access_token.expose().to_owned())
+}
+
+// HARD 13
+#[tokio::test]
+async fn the_token_of_the_sign_in_is_used_first_and_the_login_goes_on_with_the_next_also_after_a_restart() {
+    let scene = Scene::new();
+    let grant = here(&scene, "session 1");
+    begin(&scene, &grant, "refresh-0").await;
+    assert_eq!(token(&grant).await, Ok("of the sign-in".into()));
+    assert_eq!(scene.server.count("spend"), 0);
+    assert_eq!(token(&grant).await, Ok("access-1".into()));
+    assert_eq!(token(&here(&scene, "session 1")).await, Ok("access-2".into()), "another process");
+    assert_eq!(scene.server.count("spend refresh-0"), 1);
+}
+
+#[tokio::test]
+async fn a_login_that_nobody_began_or_that_was_forgotten_asks_for_a_sign_in() {
+    let scene = Scene::new();
+    assert!(is_ended(&token(&here(&scene, "never begun")).await));
+    let grant = here(&scene, "session 1");
+    begin(&scene, &grant, "refresh-0").await;
+    token(&grant).await.unwrap();
+    scene.clock.advance(DAY);
+    assert!(is_ended(&token(&grant).await), "not used for a day");
+    assert_eq!(scene.server.count("spend"), 0);
+}
+
+// HARD 14
+#[tokio::test]
+async fn a_login_that_began_here_ends_with_its_logout() {
+    let scene = Scene::new();
+    let grant = here(&scene, "session 1");
+    begin(&scene, &grant, "refresh-0").await;
+    grant.end(None).await.unwrap();
+    assert!(is_ended(&token(&grant).await));
+    assert!(is_ended(&token(&here(&scene, "session 1")).await));
+    assert_eq!(scene.server.count("spend"), 0);
+}
+
+#[tokio::test]
+async fn who_has_a_login_weakly_does_not_keep_it() {
+    let scene = Scene::new();
+    let grant = here(&scene, "session 1");
+    let weak = grant.downgrade();
+    assert_eq!(weak.upgrade().unwrap().key(), grant.key());
+    drop(grant);
+    assert!(weak.upgrade().is_none());
+}
