@@ -13,6 +13,7 @@ pub mod login;
 pub mod problem;
 pub mod random;
 pub mod return_to;
+pub mod session_tokens;
 pub mod sessions;
 
 pub use attempt::Attempt;
@@ -21,4 +22,5 @@ pub use cookies::{CookieRules, Presented};
 pub use login::{Completed, Login};
 pub use problem::{Problem, ProblemKind};
 pub use return_to::ReturnTo;
+pub use session_tokens::SessionTokens;
 pub use sessions::{Lives, Session, Sessions};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bearward_guard::IdTokens;
 use bearward_guard::id_token::{Asked, SignedIn};
 use bearward_observe::Rejection;
-use bearward_supply::{Failure, TokenRequest};
+use bearward_supply::{Failure, Granted, TokenRequest};
+use bearward_token::expiry::Moment;
 use bearward_token::{IdToken, RefreshToken, ScopeSet};
 use serde_json::Value;
 
@@ -47,7 +48,9 @@ pub struct Completed {
     /// Who it is.
     pub session: Session,
     /// What the issuer granted; its access token is the session's first.
-    pub granted: bearward_supply::Granted,
+    pub granted: Granted,
+    /// When it was asked for.
+    pub sent: Moment,
     /// What gets the next one, if the issuer gave it.
     pub refresh_token: Option<RefreshToken>,
     /// Where the user wanted to go.
@@ -97,6 +100,7 @@ impl Login {
             ("redirect_uri", self.redirect_uri.clone()),
             ("code_verifier", attempt.verifier.expose().to_owned()),
         ];
+        let sent = Moment::now(&*self.request.client.clock);
         // A code is spent once: an answer that is not waited for is lost.
         let answer = self.request.spend(fields).await.map_err(|failure| not_granted(&failure))?;
         let Some(id_token) = answer.granted.id_token.as_ref().map(|granted| &granted.token) else {
@@ -108,6 +112,7 @@ impl Login {
         Ok(Completed {
             session: session(who, id_token),
             granted: answer.granted,
+            sent,
             refresh_token: answer.refresh_token,
             return_to: attempt.return_to,
         })

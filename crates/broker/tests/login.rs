@@ -1,16 +1,19 @@
 //! Signing in at a real issuer, with a program that plays the browser.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bearward_broker::random::Secret;
-use bearward_broker::{Attempts, Completed, Login, Problem, ProblemKind};
+use bearward_broker::session_tokens::Parts;
+use bearward_broker::{Attempts, Completed, Login, Problem, ProblemKind, SessionTokens};
 use bearward_guard::loaders::Discovered;
 use bearward_guard::{Expectations, IdTokens, KeySource, TrustedIssuer};
 use bearward_issuer::{ClientAuth, Discovery, FixedCredential, HttpFetch, KnownMetadata, OauthClient};
+use bearward_observe::Observer;
 use bearward_store::Memory;
-use bearward_supply::TokenRequest;
+use bearward_supply::{Label, Revoker, TokenManager, TokenRequest, Wanted};
 use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, Fault, Place, User};
 use bearward_testbed::{AuthorizationServer, authorization_server::Builder};
 use bearward_token::{ClientSecret, SystemClock};
@@ -152,4 +155,63 @@ async fn an_issuer_that_refuses_or_is_down_is_told_apart() {
     assert_eq!(scene.fails(&query).await, ProblemKind::IssuerUnavailable);
     scene.issuer.faults().clear();
     scene.issuer.stop().await;
+}
+
+impl Scene {
+    fn session_tokens(&self) -> SessionTokens {
+        let (clock, observer) = (Arc::new(SystemClock::new()), Observer::new());
+        let store = Arc::new(Memory::new(100, clock.clone()));
+        let request = self.login.request.clone();
+        SessionTokens::new(Parts {
+            manager: Arc::new(TokenManager::new(clock, observer.clone(), 1)),
+            label: Label::new("session", &observer),
+            revoker: Some(Arc::new(Revoker::start(request.clone(), store.clone()))),
+            request,
+            store,
+            kept_for: Duration::from_secs(3600),
+        })
+    }
+
+    fn refreshes(&self) -> u64 {
+        self.issuer.counts().snapshot().grant("refresh_token")
+    }
+}
+
+// HARD 32
+#[tokio::test]
+async fn twenty_tabs_that_need_a_new_token_at_once_cost_one_refresh_and_sign_nobody_out() {
+    let scene = scene().await;
+    let (tokens, cookie) = (scene.session_tokens(), Secret::new().unwrap());
+    let Completed { granted, sent, refresh_token, .. } =
+        scene.complete(&scene.sign_in().await).await.unwrap();
+    let first = granted.access_token.clone();
+    tokens.begin(&cookie, refresh_token, granted, sent).await.unwrap();
+    let now = async || tokens.handle(&cookie).ensure_access(&Wanted::default()).await.unwrap();
+    let refused = now().await;
+    assert_eq!((refused.token(), scene.refreshes()), (&first, 0), "the sign-in's own token is used first");
+
+    // All of them were refused with it.
+    let tabs = (0..20).map(|_| async {
+        let handle = tokens.handle(&cookie);
+        handle.instead_of(&refused, &Wanted::default()).await.unwrap().unwrap().token().expose().to_owned()
+    });
+    let given = futures_util::future::join_all(tabs).await;
+    assert!(given.iter().all(|token| *token == given[0] && *token != first.expose()));
+    assert_eq!(scene.refreshes(), 1);
+    assert_eq!(now().await.token().expose(), given[0]);
+}
+
+// HARD 14
+#[tokio::test]
+async fn who_signs_out_has_no_token_and_the_issuer_knows() {
+    let scene = scene().await;
+    let (tokens, cookie) = (scene.session_tokens(), Secret::new().unwrap());
+    let Completed { granted, sent, refresh_token, .. } =
+        scene.complete(&scene.sign_in().await).await.unwrap();
+    tokens.begin(&cookie, refresh_token, granted, sent).await.unwrap();
+    tokens.handle(&cookie).ensure_access(&Wanted::default()).await.unwrap();
+    assert_eq!(tokens.end(&cookie).await, Ok(bearward_supply::Revoked::Done));
+    let error = tokens.handle(&cookie).ensure_access(&Wanted::default()).await.unwrap_err();
+    assert!(error.to_string().contains("log in again"), "{error}");
+    assert_eq!(scene.refreshes(), 0);
 }

@@ -22,14 +22,21 @@ impl RefreshTokenGrant {
     }
 
     /// Begins it with what a user's sign-in brought: the refresh token is durable before the access token is used
-    /// (HARD 13), and the first who asks gets that.
+    /// (HARD 13), and the first who asks gets that. Without a refresh token there is no other.
     ///
     /// # Errors
     /// When it cannot be written down.
-    pub async fn begin(&self, token: RefreshToken, granted: Granted, sent: Moment) -> Result<(), Failure> {
+    pub async fn begin(
+        &self,
+        token: Option<RefreshToken>,
+        granted: Granted,
+        sent: Moment,
+    ) -> Result<(), Failure> {
         let _alone = self.0.spending.lock().await;
-        let version = token.fingerprint();
-        self.0.put(&Login::new(token, version), Expected::NewLogin).await??;
+        if let Some(token) = token {
+            let version = token.fingerprint();
+            self.0.put(&Login::new(token, version), Expected::NewLogin).await??;
+        }
         *self.0.unclaimed() = Some((granted, sent));
         Ok(())
     }

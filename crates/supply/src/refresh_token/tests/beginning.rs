@@ -11,7 +11,7 @@ fn here(scene: &Scene, name: &str) -> RefreshTokenGrant {
 
 async fn begin(scene: &Scene, grant: &RefreshTokenGrant, token: &str) {
     let granted = Granted::new(AccessToken::new("of the sign-in"), Duration::from_secs(3600));
-    grant.begin(RefreshToken::new(token), granted, Moment::now(&*scene.clock)).await.unwrap();
+    grant.begin(Some(RefreshToken::new(token)), granted, Moment::now(&*scene.clock)).await.unwrap();
 }
 
 async fn token(grant: &RefreshTokenGrant) -> Result<String, Failure> {

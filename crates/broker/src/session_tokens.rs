@@ -1,0 +1,119 @@
+//! A session's own tokens: got at the sign-in, refreshed ahead while they are used, ended with the session.
+//!
+//! Twenty tabs that ask at once wait for one refresh, and nobody is signed out by it (HARD 32): a session has one login, and
+//! the login spends its refresh token alone.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bearward_store::Store;
+use bearward_supply::refresh_token::WeakLogin;
+use bearward_supply::{
+    Failure, Grant, Granted, Handle, Label, RefreshTokenGrant, Revoked, Revoker, SupplyError, TokenManager,
+    TokenRequest,
+};
+use bearward_token::expiry::Moment;
+use bearward_token::{Fingerprint, RefreshToken};
+
+use crate::random::Secret;
+
+/// The tokens of all sessions of one application.
+pub struct SessionTokens {
+    parts: Parts,
+    /// Logins that somebody has at hand; a second one of the same session would spend its token twice.
+    live: Mutex<HashMap<Fingerprint, WeakLogin>>,
+}
+
+/// What [`SessionTokens`] is made of.
+pub struct Parts {
+    /// Keeps them.
+    pub manager: Arc<TokenManager>,
+    /// What they are counted under.
+    pub label: Label,
+    /// The client at its issuer, and what its own access token is for.
+    pub request: Arc<TokenRequest>,
+    /// Where refresh tokens live.
+    pub store: Arc<dyn Store>,
+    /// Tells the issuer of logouts.
+    pub revoker: Option<Arc<Revoker>>,
+    /// As long as a session can live: what is not written for so long is forgotten.
+    pub kept_for: Duration,
+}
+
+impl SessionTokens {
+    /// None yet.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, live: Mutex::default() }
+    }
+
+    /// Takes in what a sign-in brought, for the session that begins with this cookie. Without a refresh token the session
+    /// has its first access token and no other.
+    ///
+    /// # Errors
+    /// When it cannot be written down; nobody is signed in then.
+    pub async fn begin(
+        &self,
+        cookie: &Secret,
+        refresh: Option<RefreshToken>,
+        granted: Granted,
+        sent: Moment,
+    ) -> Result<(), Failure> {
+        let login = self.login(cookie);
+        login.begin(refresh, granted, sent).await?;
+        // Held by its entry from here on.
+        self.handle_of(login).prefetch();
+        Ok(())
+    }
+
+    /// The way to the session's access token. Whether the cookie opens a session is another question, asked before.
+    pub fn handle(&self, cookie: &Secret) -> Handle {
+        self.handle_of(self.login(cookie))
+    }
+
+    /// Ends the login: forgets its tokens, and revokes them at the issuer, now or later (HARD 14).
+    ///
+    /// # Errors
+    /// When what is kept cannot be removed.
+    pub async fn end(&self, cookie: &Secret) -> Result<Revoked, SupplyError> {
+        let handle = self.handle(cookie);
+        let ended = handle.log_out().await;
+        self.live().remove(&cookie.fingerprint());
+        ended
+    }
+
+    fn handle_of(&self, login: RefreshTokenGrant) -> Handle {
+        let key = login.key();
+        self.parts.manager.on_use(&self.parts.label, &key, move || Arc::new(login) as Arc<dyn Grant>)
+    }
+
+    /// The one login of this session.
+    fn login(&self, cookie: &Secret) -> RefreshTokenGrant {
+        let Parts { request, store, revoker, kept_for, .. } = &self.parts;
+        let session = cookie.fingerprint();
+        let mut live = self.live();
+        if let Some(login) = live.get(&session).and_then(WeakLogin::upgrade) {
+            return login;
+        }
+        // As many as there are, twice: what is gone is gone through once for each that came.
+        if live.len() == live.capacity() {
+            live.retain(|_, login| login.upgrade().is_some());
+        }
+        let name = format!("session {}", session.to_hex());
+        let login =
+            RefreshTokenGrant::begun_here(&name, request.clone(), store.clone(), revoker.clone(), *kept_for);
+        live.insert(session, login.downgrade());
+        login
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<Fingerprint, WeakLogin>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SessionTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionTokens({} at hand)", self.live().len())
+    }
+}
