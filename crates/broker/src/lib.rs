@@ -6,13 +6,17 @@
 //! ```
 //! No token ever stands in a cookie, a URL or a page.
 
+mod answer;
 pub mod attempt;
 pub mod attempts;
 pub mod cookies;
 pub mod login;
 pub mod problem;
+pub mod providers;
 pub mod random;
 pub mod return_to;
+pub mod routes;
+mod same_site;
 pub mod session_tokens;
 pub mod sessions;
 
@@ -21,6 +25,8 @@ pub use attempts::Attempts;
 pub use cookies::{CookieRules, Presented};
 pub use login::{Completed, Login};
 pub use problem::{Problem, ProblemKind};
+pub use providers::{Brokered, By, Providers};
 pub use return_to::ReturnTo;
+pub use routes::{Application, router};
 pub use session_tokens::SessionTokens;
 pub use sessions::{Lives, Session, Sessions};

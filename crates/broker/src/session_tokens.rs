@@ -72,6 +72,11 @@ impl SessionTokens {
         self.handle_of(self.login(cookie))
     }
 
+    /// Time left of the session's token, as far as one is at hand; asks nobody.
+    pub fn known(&self, cookie: &Secret) -> Option<Duration> {
+        self.handle(cookie).expires_in()
+    }
+
     /// Ends the login: forgets its tokens, and revokes them at the issuer, now or later (HARD 14).
     ///
     /// # Errors

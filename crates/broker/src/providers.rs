@@ -1,0 +1,120 @@
+//! What sessions may get tokens for, and how (HARD 31): the providers of the configuration and no other.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bearward_supply::{Caller, Exchange, Handle, SupplyError, Wanted};
+use bearward_token::{Issuer, Principal, Scope, ScopeSet};
+
+use crate::problem::{Problem, ProblemKind};
+use crate::random::Secret;
+use crate::session_tokens::SessionTokens;
+use crate::sessions::Session;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Providers(Vec<Brokered>);
+
+/// One.
+pub struct Brokered {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What its tokens are for.
+    pub audience: String,
+    /// False: the audience is not on the provider's own list, and nobody gets a token for it.
+    pub is_allowed: bool,
+    /// What a session may ask for; its tokens have these where it asks for none.
+    pub scopes: ScopeSet,
+    /// How a session's token for it is had.
+    pub by: By,
+    /// What is wanted of its tokens.
+    pub wanted: Wanted,
+}
+
+/// How a session's token for a provider is had.
+pub enum By {
+    /// It is the session's own: the same authority, the same audience.
+    Login,
+    /// For the session's own (RFC 8693).
+    Exchange {
+        /// Whose tokens are exchanged.
+        issuer: Issuer,
+        /// How.
+        exchange: Box<Exchange>,
+    },
+}
+
+impl Providers {
+    /// These.
+    pub fn new(all: Vec<Brokered>) -> Self {
+        Self(all)
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<&Brokered, Problem> {
+        let found = self.0.iter().find(|provider| &*provider.name == name);
+        let provider = found.ok_or_else(|| Problem::new(ProblemKind::UnknownProvider))?;
+        if !provider.is_allowed {
+            return Err(Problem::new(ProblemKind::AudienceNotAllowed));
+        }
+        Ok(provider)
+    }
+
+    pub(crate) async fn handle(
+        &self,
+        provider: &Brokered,
+        session: &Session,
+        tokens: &SessionTokens,
+        cookie: &Secret,
+        scopes: &ScopeSet,
+    ) -> Result<Handle, SupplyError> {
+        let own = tokens.handle(cookie);
+        match &provider.by {
+            By::Login => Ok(own),
+            By::Exchange { issuer, exchange } => {
+                let token = own.ensure_access(&provider.wanted).await?;
+                let principal = principal(issuer, session, scopes);
+                Ok(exchange.handle(&Caller { principal: &principal, token: token.token() }))
+            }
+        }
+    }
+}
+
+impl Brokered {
+    /// The scopes of a wish, none of which may be beyond what the configuration says.
+    pub(crate) fn allowed(&self, wished: &[String]) -> Result<ScopeSet, Problem> {
+        let not_allowed = || Problem::new(ProblemKind::ScopeNotAllowed);
+        let wished: ScopeSet = wished
+            .iter()
+            .map(|text| text.parse::<Scope>())
+            .collect::<Result<_, _>>()
+            .map_err(|_| not_allowed())?;
+        match () {
+            () if wished.is_empty() => Ok(self.scopes.clone()),
+            () if self.scopes.covers(&wished) => Ok(wished),
+            () => Err(not_allowed()),
+        }
+    }
+}
+
+/// Whom the session's own token speaks for.
+fn principal(issuer: &Issuer, session: &Session, scopes: &ScopeSet) -> Principal {
+    Principal {
+        issuer: issuer.clone(),
+        subject: session.subject.as_str().into(),
+        client: None,
+        tenant: None,
+        scopes: scopes.clone(),
+        roles: Vec::new(),
+        session_id: session.session_id.as_deref().map(Into::into),
+        token_id: None,
+        expires_at: u64::MAX,
+        issued_at: None,
+        claims: Arc::default(),
+    }
+}
+
+impl fmt::Debug for Brokered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Brokered({} for {})", self.name, self.audience)
+    }
+}

@@ -1,0 +1,7 @@
+//! A backend-for-frontend at a real issuer, with a program that plays the browser.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod login;
+mod routes;
+mod scene;

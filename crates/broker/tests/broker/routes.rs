@@ -1,0 +1,277 @@
+//! The endpoints, as a browser's page calls them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, header};
+use bearward_broker::{Application, Brokered, By, CookieRules, Lives, Providers, Sessions, router};
+use bearward_store::Memory;
+use bearward_supply::Wanted;
+use bearward_token::{Fingerprint, SystemClock};
+use cookie::SameSite;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use url::Url;
+
+use crate::scene::{MCP, Scene, scene};
+
+const HOME: &str = "https://app.example.com";
+
+/// A browser with the application's cookies, on one of its pages.
+struct Page {
+    scene: Scene,
+    app: Router,
+    cookies: Vec<(String, String)>,
+}
+
+struct Answer {
+    status: u16,
+    headers: axum::http::HeaderMap,
+    body: Value,
+}
+
+async fn page() -> Page {
+    let scene = scene().await;
+    let clock = Arc::new(SystemClock::new());
+    let store = Arc::new(Memory::new(100, clock.clone()));
+    let issuer = scene.issuer.issuer().parse().unwrap();
+    let lives = Lives { idle: Duration::from_secs(3600), absolute: Duration::from_secs(8 * 3600) };
+    let brokered = |name: &str, is_allowed| Brokered {
+        name: name.into(),
+        audience: MCP.into(),
+        is_allowed,
+        scopes: "mcp".parse().unwrap(),
+        by: By::Login,
+        wanted: Wanted::default(),
+    };
+    let tokens = scene.session_tokens();
+    let Scene { issuer: server, login, browser, http } = scene;
+    let app = router(Application {
+        login,
+        sessions: Sessions::new(store, clock.clone(), issuer, "app", lives),
+        tokens,
+        providers: Providers::new(vec![brokered("tools", true), brokered("foreign", false)]),
+        session_cookie: CookieRules::secure("session", SameSite::Lax),
+        browser_cookie: CookieRules::secure("login", SameSite::Lax),
+        session_life: lives.absolute,
+        origins: Vec::new(),
+        clock,
+    });
+    // What remains of the scene: the issuer, and who plays the browser there.
+    let login = crate::scene::scene().await.login;
+    Page { scene: Scene { issuer: server, login, browser, http }, app: app.unwrap(), cookies: Vec::new() }
+}
+
+impl Page {
+    async fn send(&mut self, request: Request<Body>) -> Answer {
+        let (mut head, body) = request.into_parts();
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() && !head.headers.contains_key(header::COOKIE) {
+            head.headers.insert(header::COOKIE, cookies.join("; ").parse().unwrap());
+        }
+        let answer = self.app.clone().oneshot(Request::from_parts(head, body)).await.unwrap();
+        let (head, body) = answer.into_parts();
+        for set in head.headers.get_all(header::SET_COOKIE) {
+            let (name, value) = set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.retain(|(known, _)| known != name);
+            if !value.is_empty() {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: head.status.as_u16(), headers: head.headers, body }
+    }
+
+    async fn get(&mut self, path: &str) -> Answer {
+        self.send(Request::get(path).header("host", "app.example.com").body(Body::empty()).unwrap()).await
+    }
+
+    /// As the application's own page does it.
+    async fn post(&mut self, path: &str, body: &Value) -> Answer {
+        self.send(own(path, body)).await
+    }
+
+    /// Goes to the issuer, signs in there, and comes back.
+    async fn sign_in(&mut self, return_to: &str) -> Answer {
+        let gone = self.get(&format!("/auth/login?returnTo={return_to}")).await;
+        assert_eq!(gone.status, 303, "{}", gone.body);
+        let at = gone.headers[header::LOCATION].to_str().unwrap().to_owned();
+        let form = self.scene.http.post(at).header("content-type", "application/x-www-form-urlencoded");
+        let answer = form.body("username=alice&password=wonderland").send().await.unwrap();
+        let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+        self.get(&format!("/auth/callback?{}", back.query().unwrap())).await
+    }
+}
+
+fn own(path: &str, body: &Value) -> Request<Body> {
+    let request = Request::post(path).header("host", "app.example.com").header("origin", HOME);
+    let request = request.header("sec-fetch-site", "same-origin").header("x-csrf", "1");
+    request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap()
+}
+
+fn problem(answer: &Answer) -> (u16, &str) {
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json", "{}", answer.body);
+    let kind = answer.body["type"].as_str().unwrap();
+    (answer.status, kind.strip_prefix("urn:bearward:problem:").unwrap())
+}
+
+#[tokio::test]
+async fn a_user_signs_in_gets_tokens_and_signs_out() {
+    let mut page = page().await;
+    assert_eq!(page.get("/auth/session").await.body, json!({"authenticated": false}));
+    let back = page.sign_in("/notes?id=1").await;
+    assert_eq!((back.status, &back.headers[header::LOCATION]), (303, &"/notes?id=1".parse().unwrap()));
+    let session = page.get("/auth/session").await;
+    assert_eq!(session.body, json!({"authenticated": true, "subject": "alice", "name": "Alice"}));
+    let given = page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
+    assert_eq!((given.status, &given.body["audience"]), (200, &MCP.into()));
+    let token = given.body["access_token"].as_str().unwrap().to_owned();
+    assert!(token.starts_with("ey") && given.body["expires_in"].as_u64().unwrap() > 3000);
+
+    let cookies = page.cookies.clone();
+    let out = page.post("/auth/logout", &json!({})).await;
+    assert_eq!((out.status, out.body), (200, json!({"authenticated": false})));
+    assert!(page.cookies.is_empty());
+    page.cookies = cookies;
+    let replayed = page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
+    assert_eq!(problem(&replayed), (401, "login-required"), "the old cookie opens nothing (HARD 30)");
+}
+
+#[tokio::test]
+async fn a_stale_complaint_costs_nothing_and_a_true_one_one_refresh() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    let first = page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
+    let first = first.body["access_token"].as_str().unwrap().to_owned();
+    let complain = |about: &str| json!({"provider": "tools", "rejected": Fingerprint::of(about).to_hex()});
+    for stale in [complain("another token"), json!({"provider": "tools"})] {
+        let answer = page.post("/auth/broker/refresh", &stale).await;
+        assert_eq!(answer.body["access_token"], first.as_str());
+    }
+    assert_eq!(page.scene.refreshes(), 0);
+    let newer = page.post("/auth/broker/refresh", &complain(&first)).await;
+    assert_ne!(newer.body["access_token"], first.as_str());
+    page.post("/auth/broker/refresh", &complain(&first)).await;
+    assert_eq!(page.scene.refreshes(), 1);
+}
+
+// HARD 29
+#[tokio::test]
+async fn what_a_page_of_another_site_could_send_is_refused_before_any_token_work() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    let body = json!({"provider": "tools"});
+    let changed = |change: &dyn Fn(&mut axum::http::HeaderMap), path: &str| {
+        let mut request = own(path, &body);
+        change(request.headers_mut());
+        request
+    };
+    type Change = Box<dyn Fn(&mut axum::http::HeaderMap)>;
+    let set = |name: &'static str, value: &'static str| -> Change {
+        Box::new(move |headers| drop(headers.insert(name, value.parse().unwrap())))
+    };
+    let cases: [(&str, Change); 6] = [
+        ("no mark", Box::new(|headers| drop(headers.remove("x-csrf")))),
+        ("a wrong mark", set("x-csrf", "true")),
+        ("two marks", Box::new(|headers| assert!(headers.append("x-csrf", "1".parse().unwrap())))),
+        ("cross-site", set("sec-fetch-site", "cross-site")),
+        ("same-site", set("sec-fetch-site", "same-site")),
+        (
+            "a foreign origin",
+            Box::new(|headers| {
+                headers.remove("sec-fetch-site");
+                headers.insert("origin", "https://evil.example".parse().unwrap());
+            }),
+        ),
+    ];
+    for path in ["/auth/broker/exchange", "/auth/broker/refresh", "/auth/logout"] {
+        for (what, change) in &cases {
+            let answer = page.send(changed(change, path)).await;
+            assert_eq!(problem(&answer), (403, "csrf-rejected"), "{path}: {what}");
+        }
+    }
+    for path in ["/auth/session", "/auth/broker/peek?provider=tools"] {
+        let request = Request::get(path).header("sec-fetch-site", "cross-site").body(Body::empty()).unwrap();
+        assert_eq!(problem(&page.send(request).await), (403, "csrf-rejected"), "{path}");
+    }
+    assert!(
+        page.get("/auth/session").await.body["authenticated"].as_bool().unwrap(),
+        "nobody was signed out"
+    );
+}
+
+// HARD 31
+#[tokio::test]
+async fn each_bad_request_has_a_problem_of_its_own() {
+    let mut page = page().await;
+    let tools = json!({"provider": "tools"});
+    let nobody = page.post("/auth/broker/exchange", &tools).await;
+    assert_eq!(problem(&nobody), (401, "login-required"));
+    for path in ["//evil.example", "https://evil.example", "/%5Cevil.example", "%2F%2Fevil.example"] {
+        let answer = page.get(&format!("/auth/login?returnTo={path}")).await;
+        assert_eq!(problem(&answer), (400, "return-to-not-allowed"), "{path}");
+    }
+    assert_eq!(problem(&page.get("/auth/callback?code=x&state=y").await), (400, "state-mismatch"));
+    page.sign_in("/").await;
+    let cases = [
+        (json!({"provider": "none"}), (404, "unknown-provider")),
+        (json!({"provider": "foreign"}), (403, "audience-not-allowed")),
+        (json!({"provider": "tools", "scopes": ["admin"]}), (403, "scope-not-allowed")),
+        (json!({"provider": "tools", "scopes": ["a b"]}), (403, "scope-not-allowed")),
+        (json!({"provider": "tools", "audience": "x"}), (400, "invalid-request")),
+        (json!({}), (400, "invalid-request")),
+        (json!("tools"), (400, "invalid-request")),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(problem(&page.post("/auth/broker/exchange", &body).await), expected, "{body}");
+    }
+    let rejected = json!({"provider": "tools", "rejected": "xyz"});
+    assert_eq!(problem(&page.post("/auth/broker/refresh", &rejected).await), (400, "invalid-request"));
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
+        let mut request = own("/auth/broker/exchange", &tools);
+        request.headers_mut().insert("content-type", kind.parse().unwrap());
+        assert_eq!(problem(&page.send(request).await), (415, "unsupported-content-type"), "{kind}");
+    }
+    let session = page.cookies.iter().find(|(name, _)| name == "__Host-session").unwrap().clone();
+    let mut doubled = own("/auth/broker/exchange", &tools);
+    let planted = format!("{0}={1}; {0}=planted-by-a-parent-domain", session.0, session.1);
+    doubled.headers_mut().insert(header::COOKIE, planted.parse().unwrap());
+    assert_eq!(problem(&page.send(doubled).await), (401, "session-ambiguous"));
+}
+
+// HARD 29
+#[tokio::test]
+async fn a_peek_shows_no_token_and_changes_nothing() {
+    let mut page = page().await;
+    let about = "/auth/broker/peek?provider=tools";
+    assert_eq!(page.get(about).await.body, json!({"authenticated": false, "provider": "tools"}));
+    page.sign_in("/").await;
+    page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
+    let before = page.scene.issuer.counts().snapshot();
+    let peeked = page.get(about).await;
+    assert_eq!((&peeked.body["authenticated"], &peeked.body["subject"]), (&true.into(), &"alice".into()));
+    assert!(peeked.body["expiresIn"].as_u64().unwrap() > 3000);
+    assert!(!peeked.body.to_string().contains("ey"), "{}", peeked.body);
+    assert_eq!(page.scene.issuer.counts().snapshot(), before);
+    assert_eq!(problem(&page.get("/auth/broker/peek").await), (400, "invalid-request"));
+}
+
+// HARD 29
+#[tokio::test]
+async fn nothing_that_is_answered_is_kept_by_anybody_on_the_way() {
+    let mut page = page().await;
+    let mut answers = vec![page.sign_in("/").await, page.get("/auth/session").await];
+    answers.push(page.get("/auth/broker/peek?provider=tools").await);
+    answers.push(page.get("/auth/login").await);
+    answers.push(page.get("/auth/callback").await);
+    answers.push(page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await);
+    answers.push(page.post("/auth/broker/exchange", &json!({"provider": "none"})).await);
+    answers.push(page.post("/auth/logout", &json!({})).await);
+    for answer in answers {
+        assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store", "{}", answer.body);
+    }
+}

@@ -1,0 +1,114 @@
+//! An issuer, an application at it, and a browser.
+
+use bearward_broker::random::Secret;
+use bearward_broker::session_tokens::Parts;
+use bearward_broker::{Attempts, Completed, Login, Problem, ProblemKind, SessionTokens};
+use bearward_guard::loaders::Discovered;
+use bearward_guard::{Expectations, IdTokens, KeySource, TrustedIssuer};
+use bearward_issuer::{ClientAuth, Discovery, FixedCredential, HttpFetch, KnownMetadata, OauthClient};
+use bearward_observe::Observer;
+use bearward_store::Memory;
+use bearward_supply::{Label, Revoker, TokenManager, TokenRequest};
+use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, User};
+use bearward_testbed::{AuthorizationServer, authorization_server::Builder};
+use bearward_token::{ClientSecret, SystemClock};
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+const SECRET: &str = "application secret";
+pub(crate) const CALLBACK: &str = "https://app.example.com/auth/callback";
+pub(crate) const MCP: &str = "https://mcp.example.com/mcp";
+
+pub(crate) struct Scene {
+    pub(crate) issuer: AuthorizationServer,
+    pub(crate) login: Login,
+    pub(crate) browser: Secret,
+    pub(crate) http: reqwest::Client,
+}
+
+pub(crate) async fn scene() -> Scene {
+    scene_of(|builder| builder).await
+}
+
+pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
+    let app =
+        Client::new("app", Registered::SecretBasic(SECRET.into())).redirect_uri(CALLBACK).audiences(&[MCP]);
+    let alice = User::new("alice", "wonderland").claim("name", "Alice");
+    let issuer = more(AuthorizationServer::builder().client(app).user(alice)).start().await.unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let fetch = Arc::new(HttpFetch::new().unwrap());
+    let name = issuer.issuer().parse::<bearward_token::Issuer>().unwrap();
+    let known =
+        || KnownMetadata::new(name.clone(), Discovery::new(fetch.clone(), clock.clone()), clock.clone());
+    let credential = Arc::new(FixedCredential(ClientSecret::new(SECRET)));
+    let request = TokenRequest {
+        metadata: known(),
+        token_endpoint: None,
+        client: OauthClient::new("app", ClientAuth::SecretBasic, credential, fetch.clone(), clock.clone()),
+        audience: None,
+        resource: Some(MCP.into()),
+        scopes: Default::default(),
+        extra: Vec::new(),
+    };
+    let loader = Discovered { metadata: known(), fetch };
+    let trusted = TrustedIssuer {
+        keys: Some(Arc::new(KeySource::start(name.clone(), Arc::new(loader), clock.clone()))),
+        issuer: name,
+        opaque: None,
+        algorithms: vec![bearward_guard::keys::Algorithm::RS256],
+        expectations: Expectations::for_audiences(Vec::new()),
+    };
+    let login = Login {
+        request: Arc::new(request),
+        scopes: "openid offline_access mcp".parse().unwrap(),
+        redirect_uri: CALLBACK.into(),
+        is_pkce_known: false,
+        id_tokens: IdTokens::new(Arc::new(trusted), "app", clock.clone()),
+        attempts: Attempts::new(Arc::new(Memory::new(100, clock.clone())), clock, "app"),
+    };
+    let http =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    Scene { issuer, login, browser: Secret::new().unwrap(), http }
+}
+
+impl Scene {
+    /// The query with which the browser comes back.
+    pub(crate) async fn sign_in(&self) -> String {
+        let begun = self.login.begin("/notes?id=1".parse().unwrap(), &self.browser).await.unwrap();
+        let form = self.http.post(begun.redirect).header("content-type", "application/x-www-form-urlencoded");
+        let answer = form.body("username=alice&password=wonderland").send().await.unwrap();
+        assert_eq!(answer.status(), 303);
+        let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+        assert!(back.as_str().starts_with(CALLBACK));
+        back.query().unwrap().to_owned()
+    }
+
+    pub(crate) async fn complete(&self, query: &str) -> Result<Completed, Problem> {
+        self.login.complete(query, &self.browser).await
+    }
+
+    pub(crate) async fn fails(&self, query: &str) -> ProblemKind {
+        self.complete(query).await.unwrap_err().kind
+    }
+}
+
+impl Scene {
+    pub(crate) fn session_tokens(&self) -> SessionTokens {
+        let (clock, observer) = (Arc::new(SystemClock::new()), Observer::new());
+        let store = Arc::new(Memory::new(100, clock.clone()));
+        let request = self.login.request.clone();
+        SessionTokens::new(Parts {
+            manager: Arc::new(TokenManager::new(clock, observer.clone(), 1)),
+            label: Label::new("session", &observer),
+            revoker: Some(Arc::new(Revoker::start(request.clone(), store.clone()))),
+            request,
+            store,
+            kept_for: Duration::from_secs(3600),
+        })
+    }
+
+    pub(crate) fn refreshes(&self) -> u64 {
+        self.issuer.counts().snapshot().grant("refresh_token")
+    }
+}
