@@ -54,7 +54,8 @@ fn logout_among_callers(upkeep: Upkeep) {
 fn a_keeper_that_wakes_by_itself_in_the_moment_of_a_logout_fetches_nothing_that_is_kept() {
     check(|| {
         let scene = Scene::that_wakes();
-        assert_eq!(block_on(token(&scene.handle)), Ok(1));
+        // The first, or already the next one.
+        assert!(block_on(token(&scene.handle)).is_ok());
         let logout = spawn({
             let handle = scene.handle.clone();
             async move { handle.log_out().await.unwrap() }
