@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -27,6 +28,9 @@ use crate::return_to::ReturnTo;
 use crate::same_site;
 use crate::session_tokens::SessionTokens;
 use crate::sessions::{Session, SessionError, Sessions};
+
+/// The endpoints, described (OpenAPI 3.1).
+pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// Longest body, in bytes: a name and some scopes.
 const MAX_BODY: usize = 16 * 1024;
@@ -70,7 +74,10 @@ pub fn router(application: Application) -> Result<Router, String> {
         .route("/auth/broker/peek", get(peek))
         .layer(from_fn(same_site::check))
         .layer(csrf);
-    let visited = Router::new().route("/auth/login", get(log_in)).route("/auth/callback", get(callback));
+    let visited = Router::new()
+        .route("/auth/login", get(log_in))
+        .route("/auth/callback", get(callback))
+        .route("/auth/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI)));
     Ok(asked.merge(visited).with_state(Arc::new(application)))
 }
 
@@ -82,9 +89,12 @@ struct Where {
 
 async fn log_in(
     State(app): App,
-    Query(Where { return_to }): Query<Where>,
+    asked: Result<Query<Where>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let invalid =
+        |_| Problem::new(ProblemKind::InvalidRequest).detail("`returnTo` stands once, or not at all");
+    let Query(Where { return_to }) = asked.map_err(invalid)?;
     let return_to = return_to.map_or_else(|| Ok(ReturnTo::root()), |text| text.parse());
     let return_to = return_to.map_err(|_| Problem::new(ProblemKind::ReturnToNotAllowed))?;
     // Kept over several attempts, so that tabs in which somebody signs in at once do not end each other's.
@@ -193,7 +203,7 @@ struct About {
 
 async fn peek(
     State(app): App,
-    about: Result<Query<About>, axum::extract::rejection::QueryRejection>,
+    about: Result<Query<About>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(About { provider }) =

@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
-use bearward_broker::{Application, Brokered, By, CookieRules, Lives, Providers, Sessions, router};
+use bearward_broker::{
+    Application, Brokered, By, CookieRules, Lives, ProblemKind, Providers, Sessions, router,
+};
 use bearward_store::Memory;
 use bearward_supply::Wanted;
 use bearward_token::{Fingerprint, SystemClock};
@@ -273,5 +275,24 @@ async fn nothing_that_is_answered_is_kept_by_anybody_on_the_way() {
     answers.push(page.post("/auth/logout", &json!({})).await);
     for answer in answers {
         assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store", "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn the_document_describes_every_endpoint_and_every_problem() {
+    let mut page = page().await;
+    let document = page.get("/auth/openapi.json").await;
+    assert_eq!(document.headers[header::CONTENT_TYPE], "application/json");
+    let paths = document.body["paths"].as_object().unwrap();
+    for path in paths.keys() {
+        let known = page.get(path).await.status;
+        assert_ne!(known, 404, "{path}");
+    }
+    assert_eq!(paths.len(), 8);
+    let told = document.body.to_string();
+    // Those of pages of other origins come with CORS.
+    let kinds = ProblemKind::ALL.iter().filter(|kind| **kind != ProblemKind::OriginNotAllowed);
+    for kind in kinds {
+        assert!(told.contains(kind.as_str()), "{}", kind.as_str());
     }
 }
