@@ -10,6 +10,7 @@ use bearward_supply::{Failure, Granted, TokenRequest};
 use bearward_token::expiry::Moment;
 use bearward_token::{IdToken, RefreshToken, ScopeSet};
 use serde_json::Value;
+use url::Url;
 
 use crate::attempt::{Answer, Attempt, LoginRequest};
 use crate::attempts::Attempts;
@@ -81,6 +82,20 @@ impl Login {
             unavailable()
         })?;
         Ok(Begun { redirect })
+    }
+
+    /// Where the user can end their session at the issuer as well (OpenID Connect RP-Initiated Logout §2), and come back from
+    /// to `back`; `None` when it offers that nowhere, or does not answer now.
+    ///
+    /// Without the ID token, which would stand in a URL: the issuer asks the user then.
+    pub async fn end_session(&self, back: Option<&str>) -> Option<String> {
+        let metadata = self.request.metadata.get().await.ok()?;
+        let mut url = Url::parse(metadata.end_session_endpoint().ok()?.as_str()).ok()?;
+        url.query_pairs_mut().append_pair("client_id", &self.request.client.id);
+        if let Some(back) = back {
+            url.query_pairs_mut().append_pair("post_logout_redirect_uri", back);
+        }
+        Some(url.into())
     }
 
     /// Takes the issuer's answer, which came with the query to the browser that has this cookie.

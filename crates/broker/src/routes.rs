@@ -52,6 +52,8 @@ pub struct Application {
     pub browser_cookie: CookieRules,
     /// How long the session's cookie is kept: as long as the session can live.
     pub session_life: std::time::Duration,
+    /// Where the issuer sends the browser back to after a logout there, exactly as it is registered.
+    pub after_logout: Option<String>,
     /// Other origins of the application, whose pages may ask.
     pub origins: Vec<String>,
     /// Time.
@@ -153,7 +155,8 @@ async fn log_out(State(app): App, headers: HeaderMap) -> Result<Response, Proble
         }
     }
     let clear = [app.session_cookie.clear(), app.browser_cookie.clear()];
-    Ok(keeping(document(json!({"authenticated": false})), clear))
+    let end_session = app.login.end_session(app.after_logout.as_deref()).await;
+    Ok(keeping(document(json!({"authenticated": false, "endSession": end_session})), clear))
 }
 
 #[derive(Deserialize)]
@@ -222,6 +225,7 @@ async fn peek(
         "provider": &*provider.name,
         "audience": provider.audience,
         "expiresIn": left,
+        "canRefresh": app.tokens.can_refresh(&cookie).await,
     })))
 }
 

@@ -77,6 +77,11 @@ impl SessionTokens {
         self.handle(cookie).expires_in()
     }
 
+    /// Whether another token can be had without a sign-in; asks nobody.
+    pub async fn can_refresh(&self, cookie: &Secret) -> bool {
+        self.login(cookie).goes_on().await
+    }
+
     /// Ends the login: forgets its tokens, and revokes them at the issuer, now or later (HARD 14).
     ///
     /// # Errors

@@ -59,6 +59,7 @@ async fn page() -> Page {
         session_cookie: CookieRules::secure("session", SameSite::Lax),
         browser_cookie: CookieRules::secure("login", SameSite::Lax),
         session_life: lives.absolute,
+        after_logout: Some(HOME.into()),
         origins: Vec::new(),
         clock,
     });
@@ -136,7 +137,11 @@ async fn a_user_signs_in_gets_tokens_and_signs_out() {
 
     let cookies = page.cookies.clone();
     let out = page.post("/auth/logout", &json!({})).await;
-    assert_eq!((out.status, out.body), (200, json!({"authenticated": false})));
+    assert_eq!((out.status, &out.body["authenticated"]), (200, &false.into()));
+    let elsewhere = Url::parse(out.body["endSession"].as_str().unwrap()).unwrap();
+    assert!(elsewhere.as_str().starts_with(&page.scene.issuer.issuer()), "{elsewhere}");
+    assert!(elsewhere.query_pairs().any(|(name, back)| name == "post_logout_redirect_uri" && back == HOME));
+    assert!(!elsewhere.as_str().contains("ey"), "no token in a URL");
     assert!(page.cookies.is_empty());
     page.cookies = cookies;
     let replayed = page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
@@ -257,6 +262,7 @@ async fn a_peek_shows_no_token_and_changes_nothing() {
     let peeked = page.get(about).await;
     assert_eq!((&peeked.body["authenticated"], &peeked.body["subject"]), (&true.into(), &"alice".into()));
     assert!(peeked.body["expiresIn"].as_u64().unwrap() > 3000);
+    assert_eq!(peeked.body["canRefresh"], true);
     assert!(!peeked.body.to_string().contains("ey"), "{}", peeked.body);
     assert_eq!(page.scene.issuer.counts().snapshot(), before);
     assert_eq!(problem(&page.get("/auth/broker/peek").await), (400, "invalid-request"));

@@ -41,6 +41,11 @@ impl RefreshTokenGrant {
         Ok(())
     }
 
+    /// Whether it can get another token, as far as what is written down says; asks nobody else.
+    pub async fn goes_on(&self) -> bool {
+        self.0.login().await.is_ok_and(|standing| standing.login.token().is_some())
+    }
+
     /// For who must not keep a login alive, and must not have two of it: two would spend its token twice.
     pub fn downgrade(&self) -> WeakLogin {
         WeakLogin(Arc::downgrade(&self.0))

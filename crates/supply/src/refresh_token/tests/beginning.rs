@@ -24,6 +24,7 @@ async fn the_token_of_the_sign_in_is_used_first_and_the_login_goes_on_with_the_n
     let scene = Scene::new();
     let grant = here(&scene, "session 1");
     begin(&scene, &grant, "refresh-0").await;
+    assert!(grant.goes_on().await);
     assert_eq!(token(&grant).await, Ok("of the sign-in".into()));
     assert_eq!(scene.server.count("spend"), 0);
     assert_eq!(token(&grant).await, Ok("access-1".into()));
@@ -50,6 +51,7 @@ async fn a_login_that_began_here_ends_with_its_logout() {
     let grant = here(&scene, "session 1");
     begin(&scene, &grant, "refresh-0").await;
     grant.end(None).await.unwrap();
+    assert!(!grant.goes_on().await);
     assert!(is_ended(&token(&grant).await));
     assert!(is_ended(&token(&here(&scene, "session 1")).await));
     assert_eq!(scene.server.count("spend"), 0);
