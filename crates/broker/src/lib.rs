@@ -29,4 +29,4 @@ pub use providers::{Brokered, By, Providers};
 pub use return_to::ReturnTo;
 pub use routes::{Application, router};
 pub use session_tokens::SessionTokens;
-pub use sessions::{Lives, Session, Sessions};
+pub use sessions::{Entered, Lives, Session, Sessions};

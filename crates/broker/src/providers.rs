@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bearward_supply::{Caller, Exchange, Handle, SupplyError, Wanted};
-use bearward_token::{Issuer, Principal, Scope, ScopeSet};
+use bearward_token::{Issuer, Scope, ScopeSet};
 
 use crate::problem::{Problem, ProblemKind};
 use crate::random::Secret;
@@ -72,7 +72,7 @@ impl Providers {
             By::Login => Ok(own),
             By::Exchange { issuer, exchange } => {
                 let token = own.ensure_access(&provider.wanted).await?;
-                let principal = principal(issuer, session, scopes);
+                let principal = session.principal(issuer, scopes.clone());
                 Ok(exchange.handle(&Caller { principal: &principal, token: token.token() }))
             }
         }
@@ -93,23 +93,6 @@ impl Brokered {
             () if self.scopes.covers(&wished) => Ok(wished),
             () => Err(not_allowed()),
         }
-    }
-}
-
-/// Whom the session's own token speaks for.
-fn principal(issuer: &Issuer, session: &Session, scopes: &ScopeSet) -> Principal {
-    Principal {
-        issuer: issuer.clone(),
-        subject: session.subject.as_str().into(),
-        client: None,
-        tenant: None,
-        scopes: scopes.clone(),
-        roles: Vec::new(),
-        session_id: session.session_id.as_deref().map(Into::into),
-        token_id: None,
-        expires_at: u64::MAX,
-        issued_at: None,
-        claims: Arc::default(),
     }
 }
 

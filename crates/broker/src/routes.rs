@@ -27,7 +27,7 @@ use crate::random::Secret;
 use crate::return_to::ReturnTo;
 use crate::same_site;
 use crate::session_tokens::SessionTokens;
-use crate::sessions::{Session, SessionError, Sessions};
+use crate::sessions::{Entered, Session, SessionError, Sessions};
 
 /// The endpoints, described (OpenAPI 3.1).
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -121,10 +121,8 @@ async fn callback(
         Presented::One(before) => Some(before),
         _ => None,
     };
-    if let Some(before) = &before
-        && let Err(error) = app.tokens.end(before).await
-    {
-        tracing::warn!(%error, "what an earlier session of this browser got is not ended");
+    if let Some(before) = &before {
+        app.end_tokens(before).await;
     }
     let cookie = app.sessions.begin(completed.session, before.as_ref()).await.map_err(unavailable)?;
     let begun = app.tokens.begin(&cookie, completed.refresh_token, completed.granted, completed.sent).await;
@@ -150,9 +148,7 @@ async fn session(State(app): App, headers: HeaderMap) -> Result<Response, Proble
 async fn log_out(State(app): App, headers: HeaderMap) -> Result<Response, Problem> {
     if let Presented::One(cookie) = app.session_cookie.presented(&headers) {
         app.sessions.end(&cookie).await.map_err(unavailable)?;
-        if let Err(error) = app.tokens.end(&cookie).await {
-            tracing::warn!(%error, "a session has ended, and its tokens are not revoked");
-        }
+        app.end_tokens(&cookie).await;
     }
     let clear = [app.session_cookie.clear(), app.browser_cookie.clear()];
     let end_session = app.login.end_session(app.after_logout.as_deref()).await;
@@ -250,8 +246,21 @@ impl Application {
             Presented::Nothing => return Err(Problem::new(ProblemKind::LoginRequired)),
             Presented::Wrong => return Err(Problem::new(ProblemKind::SessionAmbiguous)),
         };
-        let session = self.sessions.enter(&cookie).await.map_err(unavailable)?;
-        Ok((cookie, session.ok_or_else(|| Problem::new(ProblemKind::LoginRequired))?))
+        match self.sessions.enter(&cookie).await.map_err(unavailable)? {
+            Entered::Open(session) => return Ok((cookie, session)),
+            Entered::Nothing => {}
+            Entered::Ended => {
+                self.sessions.end(&cookie).await.map_err(unavailable)?;
+                self.end_tokens(&cookie).await;
+            }
+        }
+        Err(Problem::new(ProblemKind::LoginRequired))
+    }
+
+    async fn end_tokens(&self, cookie: &Secret) {
+        if let Err(error) = self.tokens.end(cookie).await {
+            tracing::warn!(%error, "a session has ended, and its tokens are not revoked");
+        }
     }
 
     fn give(&self, token: &bearward_supply::Supplied, provider: &Brokered) -> Response {

@@ -7,8 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bearward_guard::Revocations;
 use bearward_store::{Expected, Place, Purpose, Record, SecretBytes, Store, StoreError};
-use bearward_token::{Clock, IdToken, Issuer};
+use bearward_token::{Clock, IdToken, Issuer, Principal, ScopeSet};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -31,6 +32,18 @@ pub struct Sessions {
     issuer: Issuer,
     client: String,
     lives: Lives,
+    revocations: Arc<Revocations>,
+}
+
+/// What a cookie opens, for who uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entered {
+    /// A session.
+    Open(Session),
+    /// One that the issuer, or an operator, has ended: there is something left to clean up.
+    Ended,
+    /// Nothing.
+    Nothing,
 }
 
 /// Who has signed in. `Debug` shows no token.
@@ -79,6 +92,23 @@ impl Session {
         self.id_token.as_deref().map(IdToken::new)
     }
 
+    /// Whom its tokens speak for.
+    pub(crate) fn principal(&self, issuer: &Issuer, scopes: ScopeSet) -> Principal {
+        Principal {
+            issuer: issuer.clone(),
+            subject: self.subject.as_str().into(),
+            client: None,
+            tenant: None,
+            scopes,
+            roles: Vec::new(),
+            session_id: self.session_id.as_deref().map(Into::into),
+            token_id: None,
+            expires_at: u64::MAX,
+            issued_at: Some(self.began_ms / 1000),
+            claims: Arc::default(),
+        }
+    }
+
     fn pack(&self) -> SecretBytes {
         // Texts and numbers alone: this does not fail.
         SecretBytes::new(serde_json::to_vec(self).unwrap_or_default())
@@ -98,15 +128,17 @@ impl Drop for Session {
 }
 
 impl Sessions {
-    /// Of the application that is `client` at `issuer`.
+    /// Of the application that is `client` at `issuer`. What `revocations` says of a session or its subject ends it, as
+    /// back-channel logout does.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         issuer: Issuer,
         client: impl Into<String>,
         lives: Lives,
+        revocations: Arc<Revocations>,
     ) -> Self {
-        Self { store, clock, issuer, client: client.into(), lives }
+        Self { store, clock, issuer, client: client.into(), lives, revocations }
     }
 
     /// Begins one; what the browser brought before opens it no longer, whoever planted that.
@@ -130,15 +162,18 @@ impl Sessions {
     /// # Errors
     /// When the store cannot be read.
     pub async fn look(&self, cookie: &Secret) -> Result<Option<Session>, SessionError> {
-        Ok(self.find(cookie).await?.map(|(session, _)| session))
+        Ok(self.find(cookie).await?.map(|(session, _)| session).filter(|session| !self.is_ended(session)))
     }
 
     /// The same for who uses it: it lives on.
     ///
     /// # Errors
     /// When the store cannot be read. One that cannot be written makes the session die earlier, and is told in the log.
-    pub async fn enter(&self, cookie: &Secret) -> Result<Option<Session>, SessionError> {
-        let Some((mut session, version)) = self.find(cookie).await? else { return Ok(None) };
+    pub async fn enter(&self, cookie: &Secret) -> Result<Entered, SessionError> {
+        let Some((mut session, version)) = self.find(cookie).await? else { return Ok(Entered::Nothing) };
+        if self.is_ended(&session) {
+            return Ok(Entered::Ended);
+        }
         let now = self.clock.unix_ms();
         // Not with every request: a page may send dozens at once.
         let interval = u64::try_from((self.lives.idle / 10).min(Duration::from_secs(60)).as_millis());
@@ -152,7 +187,7 @@ impl Sessions {
                 Err(error) => tracing::warn!(%error, "that a session was used is not written down"),
             }
         }
-        Ok(Some(session))
+        Ok(Entered::Open(session))
     }
 
     /// Ends a session: the cookie opens nothing any more, here and at a late write of what was under way (HARD 14).
@@ -174,6 +209,11 @@ impl Sessions {
         // By our own clock as well: a store may forget late.
         let is_over = self.clock.unix_ms() >= self.ends_at_ms(&session);
         Ok((!is_over).then_some((session, record.version)))
+    }
+
+    /// Whether the issuer or an operator has ended it.
+    fn is_ended(&self, session: &Session) -> bool {
+        self.revocations.is_revoked(&session.principal(&self.issuer, ScopeSet::default()))
     }
 
     fn ends_at_ms(&self, session: &Session) -> u64 {

@@ -12,6 +12,7 @@ struct Scene {
     clock: Arc<ManualClock>,
     store: Arc<Memory>,
     sessions: Sessions,
+    revocations: Arc<Revocations>,
 }
 
 impl Scene {
@@ -19,8 +20,9 @@ impl Scene {
         let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
         let store = Arc::new(Memory::new(100, clock.clone()));
         let issuer = "https://idp.example".parse().unwrap();
-        let sessions = Sessions::new(store.clone(), clock.clone(), issuer, "app", LIVES);
-        Self { clock, store, sessions }
+        let revocations = Arc::new(Revocations::new(clock.clone()));
+        let sessions = Sessions::new(store.clone(), clock.clone(), issuer, "app", LIVES, revocations.clone());
+        Self { clock, store, sessions, revocations }
     }
 
     async fn sign_in(&self) -> Secret {
@@ -39,7 +41,7 @@ async fn a_session_is_found_by_its_cookie_and_by_no_other() {
     let scene = Scene::new();
     let (one, other) = (scene.sign_in().await, scene.sign_in().await);
     assert_ne!(one, other);
-    let session = scene.sessions.enter(&one).await.unwrap().unwrap();
+    let Entered::Open(session) = scene.sessions.enter(&one).await.unwrap() else { panic!("it is open") };
     assert_eq!((session.subject.as_str(), session.id_token()), ("alice", Some(IdToken::new("the-id-token"))));
     assert!(!scene.is_open(&Secret::new().unwrap()).await);
     let shown = format!("{session:?} {:?} {:?}", scene.sessions, scene.store);
@@ -77,7 +79,7 @@ async fn an_idle_session_ends_and_a_used_one_goes_on_until_its_last_hour() {
     let cookie = scene.sign_in().await;
     for _ in 0..15 {
         scene.clock.advance(HOUR / 2);
-        assert!(scene.sessions.enter(&cookie).await.unwrap().is_some());
+        assert!(matches!(scene.sessions.enter(&cookie).await.unwrap(), Entered::Open(_)));
     }
     scene.clock.advance(HOUR / 2);
     assert!(!scene.is_open(&cookie).await, "eight hours are over");
@@ -121,4 +123,29 @@ async fn a_record_of_another_version_is_no_session() {
     let place = scene.sessions.place(&cookie);
     scene.store.put(&place, SecretBytes::new(b"{}".to_vec()), None, Expected::Absent).await.unwrap();
     assert!(!scene.is_open(&cookie).await);
+}
+
+// HARD 23
+#[tokio::test]
+async fn a_session_that_its_issuer_ends_is_over_at_once_and_the_users_next_one_is_not() {
+    use bearward_guard::revocation::{Revocation, Source};
+    let scene = Scene::new();
+    let mut alice = Session::new("alice", None);
+    alice.session_id = Some("s-1".into());
+    let one = scene.sessions.begin(alice.clone(), None).await.unwrap();
+    alice.session_id = Some("s-2".into());
+    let other = scene.sessions.begin(alice.clone(), None).await.unwrap();
+    let issuer = Some("https://idp.example".to_owned());
+    let of_session = Revocation { issuer: issuer.clone(), sid: Some("s-1".into()), ..Revocation::default() };
+    scene.revocations.add(Source::Logout, &of_session).unwrap();
+    assert!(!scene.is_open(&one).await && scene.is_open(&other).await);
+    assert_eq!(scene.sessions.enter(&one).await.unwrap(), Entered::Ended);
+    let before = Some(scene.clock.unix_seconds() + 1);
+    let of_subject =
+        Revocation { issuer, sub: Some("alice".into()), issued_before: before, ..Revocation::default() };
+    scene.revocations.add(Source::Logout, &of_subject).unwrap();
+    assert!(!scene.is_open(&other).await);
+    scene.clock.advance(Duration::from_secs(2));
+    let next = scene.sessions.begin(alice, None).await.unwrap();
+    assert!(scene.is_open(&next).await);
 }

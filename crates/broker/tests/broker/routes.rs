@@ -9,6 +9,7 @@ use axum::http::{Request, header};
 use bearward_broker::{
     Application, Brokered, By, CookieRules, Lives, ProblemKind, Providers, Sessions, router,
 };
+use bearward_guard::Revocations;
 use bearward_store::Memory;
 use bearward_supply::Wanted;
 use bearward_token::{Fingerprint, SystemClock};
@@ -53,7 +54,14 @@ async fn page() -> Page {
     let Scene { issuer: server, login, browser, http } = scene;
     let app = router(Application {
         login,
-        sessions: Sessions::new(store, clock.clone(), issuer, "app", lives),
+        sessions: Sessions::new(
+            store,
+            clock.clone(),
+            issuer,
+            "app",
+            lives,
+            Arc::new(Revocations::new(clock.clone())),
+        ),
         tokens,
         providers: Providers::new(vec![brokered("tools", true), brokered("foreign", false)]),
         session_cookie: CookieRules::secure("session", SameSite::Lax),
