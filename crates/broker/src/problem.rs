@@ -15,7 +15,6 @@ pub enum ProblemKind {
     LoginRequired,
     SessionAmbiguous,
     CsrfRejected,
-    OriginNotAllowed,
     UnsupportedContentType,
     InvalidRequest,
     UnknownProvider,
@@ -43,11 +42,10 @@ pub struct Problem {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::LoginRequired,
         Self::SessionAmbiguous,
         Self::CsrfRejected,
-        Self::OriginNotAllowed,
         Self::UnsupportedContentType,
         Self::InvalidRequest,
         Self::UnknownProvider,
@@ -93,9 +91,6 @@ impl ProblemKind {
                 S::FORBIDDEN,
                 "Only the application's own pages may ask this, with `X-CSRF: 1`",
             ),
-            Self::OriginNotAllowed => {
-                ("origin-not-allowed", S::FORBIDDEN, "Pages of this origin may not ask this")
-            }
             Self::UnsupportedContentType => {
                 ("unsupported-content-type", S::UNSUPPORTED_MEDIA_TYPE, "The body must be `application/json`")
             }

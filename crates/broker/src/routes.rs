@@ -8,7 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use bearward_supply::{Failure, Handle, SupplyError};
@@ -67,15 +67,20 @@ type App = State<Arc<Application>>;
 /// # Errors
 /// When one of `origins` is no origin.
 pub fn router(application: Application) -> Result<Router, String> {
-    let csrf = same_site::layer(&application.origins)?;
+    let (csrf, cors) = (same_site::layer(&application.origins)?, same_site::cors(&application.origins)?);
+    let trusted: Arc<[String]> = application.origins.clone().into();
     let asked = Router::new()
         .route("/auth/session", get(session))
         .route("/auth/logout", post(log_out))
         .route("/auth/broker/exchange", post(exchange))
         .route("/auth/broker/refresh", post(refresh))
         .route("/auth/broker/peek", get(peek))
-        .layer(from_fn(same_site::check))
+        .layer(from_fn_with_state(trusted, same_site::check))
         .layer(csrf);
+    let asked = match cors {
+        Some(cors) => asked.layer(cors),
+        None => asked,
+    };
     let visited = Router::new()
         .route("/auth/login", get(log_in))
         .route("/auth/callback", get(callback))

@@ -37,6 +37,11 @@ struct Answer {
 }
 
 async fn page() -> Page {
+    page_with(&[]).await
+}
+
+/// Whose application has other origins.
+async fn page_with(origins: &[&str]) -> Page {
     let scene = scene().await;
     let clock = Arc::new(SystemClock::new());
     let store = Arc::new(Memory::new(100, clock.clone()));
@@ -68,7 +73,7 @@ async fn page() -> Page {
         browser_cookie: CookieRules::secure("login", SameSite::Lax),
         session_life: lives.absolute,
         after_logout: Some(HOME.into()),
-        origins: Vec::new(),
+        origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
         clock,
     });
     // What remains of the scene: the issuer, and who plays the browser there.
@@ -304,9 +309,30 @@ async fn the_document_describes_every_endpoint_and_every_problem() {
     }
     assert_eq!(paths.len(), 8);
     let told = document.body.to_string();
-    // Those of pages of other origins come with CORS.
-    let kinds = ProblemKind::ALL.iter().filter(|kind| **kind != ProblemKind::OriginNotAllowed);
-    for kind in kinds {
+    for kind in ProblemKind::ALL {
         assert!(told.contains(kind.as_str()), "{}", kind.as_str());
     }
+}
+
+#[tokio::test]
+async fn pages_of_configured_origins_may_ask_with_the_cookie_and_no_others() {
+    let other = "https://admin.example.com";
+    let mut page = page_with(&[other]).await;
+    page.sign_in("/").await;
+    let from = |origin: &str, method: &str| {
+        let request = Request::builder().method(method).uri("/auth/session").header("origin", origin);
+        let request = request.header("sec-fetch-site", "same-site");
+        let asks = request.header("access-control-request-method", "GET");
+        asks.header("access-control-request-headers", "x-csrf").body(Body::empty()).unwrap()
+    };
+    let shown = page.send(from(other, "GET")).await;
+    assert_eq!((shown.status, &shown.headers["access-control-allow-origin"]), (200, &other.parse().unwrap()));
+    assert_eq!(shown.headers["access-control-allow-credentials"], "true");
+    let asked = page.send(from(other, "OPTIONS")).await;
+    assert!(asked.headers["access-control-allow-headers"].to_str().unwrap().contains("x-csrf"));
+    let foreign = page.send(from("https://evil.example", "GET")).await;
+    assert_eq!(problem(&foreign), (403, "csrf-rejected"));
+    assert!(!foreign.headers.contains_key("access-control-allow-origin"));
+    let asked = page.send(from("https://evil.example", "OPTIONS")).await;
+    assert!(!asked.headers.contains_key("access-control-allow-origin"));
 }
