@@ -28,7 +28,7 @@ use bearward_observe::audit::Pseudonyms;
 use bearward_observe::{AuditTrail, Health, Observer};
 use bearward_secrets::{Keeping, SecretError, SecretRef, Secrets};
 use bearward_store::{FolderLock, StoreError, Stores};
-use bearward_supply::TokenManager;
+use bearward_supply::{Handle, TokenManager};
 use bearward_token::{ClientSecret, Clock, Fingerprint, Issuer};
 
 use crate::config::settings::{KeysFrom, ListenAddress, Settings};
@@ -151,11 +151,16 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         senders,
         stores,
         tenant_keys,
+        warming: RefCell::default(),
     };
     let keeping = builder.keeping();
     builder.watch_revocations();
     builder.logins_are_told_apart()?;
     let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
+    // What an earlier process kept is there with the first answer (HARD 18); no store holds this up for long.
+    for handle in builder.warming.take() {
+        handle.warmed().await;
+    }
     let keys = builder.signing_keys()?;
     let audit = builder.audit()?;
     let shared = Shared { providers: &providers, keys: keys.as_ref(), audit: audit.clone() };
@@ -205,6 +210,8 @@ struct Builder<'a> {
     /// Where tokens are kept.
     stores: Stores,
     tenant_keys: RefCell<Vec<TenantKey>>,
+    /// Tokens that may have been kept by an earlier process.
+    warming: RefCell<Vec<Handle>>,
 }
 
 impl Builder<'_> {

@@ -44,6 +44,8 @@ pub(crate) struct Entry {
     pub(crate) current: Slot<Held>,
     /// Rises when a flight has ended, well or badly.
     pub(crate) settled: watch::Sender<u64>,
+    /// Whether the store was asked for a token of an earlier process, if there is one.
+    pub(crate) looked: tokio::sync::watch::Sender<bool>,
     is_forgotten: AtomicBool,
     /// Rises when what a flight brought has been put where it is kept.
     pub(crate) tidied: watch::Sender<u64>,

@@ -212,6 +212,17 @@ impl Handle {
         }
     }
 
+    /// Completes once the store was asked for the token of an earlier process: at once where there is none to ask, and where
+    /// nobody has asked for the token yet never. For who wants to be ready with the first answer (HARD 18).
+    pub async fn warmed(&self) {
+        let mut looked = self.entry.looked.subscribe();
+        while !*looked.borrow_and_update() {
+            if looked.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Every token from now on, as it comes.
     pub fn changes(&self) -> Changes {
         let settled = self.entry.settled.subscribe();

@@ -113,6 +113,7 @@ impl Entry {
         {
             return Ok(Brought { held, is_new: false });
         }
+        self.looked.send_modify(|has| *has = true);
         let started = self.clock.monotonic();
         let not_before = self.state().not_before;
         self.pause(not_before.saturating_sub(started)).await;
@@ -327,6 +328,7 @@ impl Entry {
             }
         };
         self.land(&mut state);
+        self.looked.send_modify(|has| *has = true);
         taken
     }
 

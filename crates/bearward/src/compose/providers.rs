@@ -143,6 +143,7 @@ impl Builder<'_> {
         }
         if provider.prefetch {
             handle.prefetch();
+            self.warming.borrow_mut().push(handle.clone());
         }
         let observer = self.around.observer.clone();
         let issuer = provider.request().map(|request| request.authority.clone());

@@ -35,6 +35,7 @@ impl Entry {
             is_stopped: false,
             random,
         };
+        let looked = tokio::sync::watch::channel(shelf.is_none()).0;
         Self {
             key,
             name,
@@ -46,6 +47,7 @@ impl Entry {
             shelf: shelf.map_or_else(OnceLock::new, OnceLock::from),
             current: Slot::empty(),
             settled: watch::channel(0).0,
+            looked,
             tidied: watch::channel(0).0,
             is_forgotten: AtomicBool::new(false),
             wanted: Notify::new(),

@@ -276,3 +276,24 @@ async fn a_kept_token_that_cannot_be_read_any_more_is_replaced_and_the_next_proc
     scene.manager.shut_down().await;
     assert!(holds(&*store, "mended").await);
 }
+
+// HARD 18
+#[tokio::test]
+async fn who_waits_until_the_store_was_asked_finds_what_it_holds_and_waits_for_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock(START);
+    let store = files(folder.path(), &clock).await;
+    leave_behind(&clock, &store).await;
+    let warm = Scene::shelved(clock.clone(), store);
+    warm.handle.prefetch();
+    warm.handle.warmed().await;
+    assert!(warm.handle.expires_in().is_some(), "at once");
+    assert_eq!(warm.script.asked(), 0);
+
+    let cold = Scene::shelved(clock.clone(), memory(&clock));
+    let _never = cold.script.hold();
+    cold.handle.prefetch();
+    cold.handle.warmed().await;
+    assert!(cold.handle.expires_in().is_none(), "its server does not answer, and is not waited for");
+    Scene::new().handle.warmed().await;
+}
