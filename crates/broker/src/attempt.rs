@@ -1,5 +1,6 @@
 //! One attempt to sign in, from the redirect to the issuer until its answer: what must come back, and from where.
 
+use std::fmt;
 use std::time::Duration;
 
 use bearward_issuer::{Metadata, MetadataError};
@@ -64,8 +65,8 @@ pub enum RequestError {
     NotAUrl,
 }
 
-/// The issuer's answer, as it came in the callback's query.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The issuer's answer, as it came in the callback's query. `Debug` shows nothing of it: a code is as good as a login.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     code: Option<String>,
     state: Option<String>,
@@ -177,6 +178,12 @@ impl Answer {
             *place = Some(value.into_owned());
         }
         answer
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer(redacted)")
     }
 }
 

@@ -37,13 +37,6 @@ pub struct Login {
     pub attempts: Attempts,
 }
 
-/// An attempt that has begun.
-#[derive(Debug)]
-pub struct Begun {
-    /// Where the browser goes.
-    pub redirect: String,
-}
-
 /// A login that has come back.
 pub struct Completed {
     /// Who it is.
@@ -59,11 +52,11 @@ pub struct Completed {
 }
 
 impl Login {
-    /// Begins an attempt for the browser that has this cookie.
+    /// Begins an attempt for the browser that has this cookie; answers with where it goes.
     ///
     /// # Errors
     /// When the issuer does not answer, cannot be used, or the attempt cannot be kept.
-    pub async fn begin(&self, return_to: ReturnTo, browser: &Secret) -> Result<Begun, Problem> {
+    pub async fn begin(&self, return_to: ReturnTo, browser: &Secret) -> Result<String, Problem> {
         let unavailable = || Problem::new(ProblemKind::Unavailable);
         let metadata = self.request.metadata.get().await.map_err(|error| {
             tracing::warn!(%error, "nobody can sign in: the issuer's metadata is not to be had");
@@ -81,7 +74,7 @@ impl Login {
             tracing::warn!(%error, "nobody can sign in: the attempt cannot be kept");
             unavailable()
         })?;
-        Ok(Begun { redirect })
+        Ok(redirect)
     }
 
     /// Where the user can end their session at the issuer as well (OpenID Connect RP-Initiated Logout §2), and come back from

@@ -109,8 +109,8 @@ async fn log_in(
         Presented::One(browser) => browser,
         _ => Secret::new().map_err(|_| Problem::new(ProblemKind::Unavailable))?,
     };
-    let begun = app.login.begin(return_to, &browser).await?;
-    Ok(redirect(&begun.redirect, [app.browser_cookie.set(&browser, LIFE)]))
+    let issuer = app.login.begin(return_to, &browser).await?;
+    Ok(redirect(&issuer, [app.browser_cookie.set(&browser, LIFE)]))
 }
 
 async fn callback(

@@ -46,6 +46,7 @@ pub enum McpError {
     Transport(String),
 }
 
+type Events = BoxStream<'static, Result<Sse, SseError>>;
 type Headers = HashMap<HeaderName, HeaderValue>;
 type Outcome<T> = Result<T, StreamableHttpError<reqwest::Error>>;
 type Lifted<T> = Result<T, StreamableHttpError<McpError>>;
@@ -90,6 +91,59 @@ impl McpClient {
         }
         outcome.map_err(lift)
     }
+
+    /// A message; without `most`, events are as long as the transport has it by default.
+    async fn post(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session: Option<Arc<str>>,
+        own: Option<String>,
+        headers: Headers,
+        most: Option<usize>,
+    ) -> Lifted<StreamableHttpPostResponse> {
+        let (http, address) = (self.http.clone(), uri.clone());
+        let send = move |token, headers| -> BoxFuture<'static, _> {
+            let (http, uri, message, session) =
+                (http.clone(), address.clone(), message.clone(), session.clone());
+            Box::pin(async move {
+                match most {
+                    None => http.post_message(uri, message, session, token, headers).await,
+                    Some(most) => {
+                        http.post_message_with_max_sse_event_size(uri, message, session, token, headers, most)
+                            .await
+                    }
+                }
+            })
+        };
+        self.carry(&uri, own, headers, send).await
+    }
+
+    /// A stream of events; `most` as for [`McpClient::post`].
+    async fn get(
+        &self,
+        uri: Arc<str>,
+        session: Option<Arc<str>>,
+        last: Option<String>,
+        own: Option<String>,
+        headers: Headers,
+        most: Option<usize>,
+    ) -> Lifted<Events> {
+        let (http, address) = (self.http.clone(), uri.clone());
+        let send = move |token, headers| -> BoxFuture<'static, _> {
+            let (http, uri, session, last) = (http.clone(), address.clone(), session.clone(), last.clone());
+            Box::pin(async move {
+                match most {
+                    None => http.get_stream(uri, session, last, token, headers).await,
+                    Some(most) => {
+                        http.get_stream_with_max_sse_event_size(uri, session, last, token, headers, most)
+                            .await
+                    }
+                }
+            })
+        };
+        self.carry(&uri, own, headers, send).await
+    }
 }
 
 impl StreamableHttpClient for McpClient {
@@ -103,14 +157,7 @@ impl StreamableHttpClient for McpClient {
         auth_header: Option<String>,
         custom_headers: Headers,
     ) -> Lifted<StreamableHttpPostResponse> {
-        let http = self.http.clone();
-        let address = uri.clone();
-        let send = move |token, headers| -> BoxFuture<'static, _> {
-            let (http, uri, message, session) =
-                (http.clone(), address.clone(), message.clone(), session_id.clone());
-            Box::pin(async move { http.post_message(uri, message, session, token, headers).await })
-        };
-        self.carry(&uri, auth_header, custom_headers, send).await
+        self.post(uri, message, session_id, auth_header, custom_headers, None).await
     }
 
     async fn post_message_with_max_sse_event_size(
@@ -122,17 +169,7 @@ impl StreamableHttpClient for McpClient {
         custom_headers: Headers,
         max_sse_event_size: usize,
     ) -> Lifted<StreamableHttpPostResponse> {
-        let http = self.http.clone();
-        let address = uri.clone();
-        let send = move |token, headers| -> BoxFuture<'static, _> {
-            let (http, uri, message, session) =
-                (http.clone(), address.clone(), message.clone(), session_id.clone());
-            Box::pin(async move {
-                let most = max_sse_event_size;
-                http.post_message_with_max_sse_event_size(uri, message, session, token, headers, most).await
-            })
-        };
-        self.carry(&uri, auth_header, custom_headers, send).await
+        self.post(uri, message, session_id, auth_header, custom_headers, Some(max_sse_event_size)).await
     }
 
     async fn delete_session(
@@ -158,15 +195,8 @@ impl StreamableHttpClient for McpClient {
         last_event_id: Option<String>,
         auth_header: Option<String>,
         custom_headers: Headers,
-    ) -> Lifted<BoxStream<'static, Result<Sse, SseError>>> {
-        let http = self.http.clone();
-        let address = uri.clone();
-        let send = move |token, headers| -> BoxFuture<'static, _> {
-            let (http, uri, session, last) =
-                (http.clone(), address.clone(), session_id.clone(), last_event_id.clone());
-            Box::pin(async move { http.get_stream(uri, session, last, token, headers).await })
-        };
-        self.carry(&uri, auth_header, custom_headers, send).await
+    ) -> Lifted<Events> {
+        self.get(uri, session_id, last_event_id, auth_header, custom_headers, None).await
     }
 
     async fn get_stream_with_max_sse_event_size(
@@ -177,18 +207,8 @@ impl StreamableHttpClient for McpClient {
         auth_header: Option<String>,
         custom_headers: Headers,
         max_sse_event_size: usize,
-    ) -> Lifted<BoxStream<'static, Result<Sse, SseError>>> {
-        let http = self.http.clone();
-        let address = uri.clone();
-        let send = move |token, headers| -> BoxFuture<'static, _> {
-            let (http, uri, session, last) =
-                (http.clone(), address.clone(), session_id.clone(), last_event_id.clone());
-            Box::pin(async move {
-                let most = max_sse_event_size;
-                http.get_stream_with_max_sse_event_size(uri, session, last, token, headers, most).await
-            })
-        };
-        self.carry(&uri, auth_header, custom_headers, send).await
+    ) -> Lifted<Events> {
+        self.get(uri, session_id, last_event_id, auth_header, custom_headers, Some(max_sse_event_size)).await
     }
 }
 

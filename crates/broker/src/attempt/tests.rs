@@ -127,3 +127,12 @@ fn what_is_forged_replayed_or_mixed_up_is_refused_for_its_own_reason_and_shows_n
         assert!(!shown.contains("script") && !shown.contains("evil"), "{shown}");
     }
 }
+
+// HARD 20
+#[test]
+fn nothing_of_an_answer_is_shown() {
+    let attempt = attempt();
+    let answer = Answer::read(&query(&attempt, &format!("code=the-code&{}", named())));
+    let shown = format!("{answer:?}");
+    assert!(!shown.contains("the-code") && !shown.contains(attempt.state.expose()), "{shown}");
+}

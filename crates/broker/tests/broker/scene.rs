@@ -75,8 +75,8 @@ pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
 impl Scene {
     /// The query with which the browser comes back.
     pub(crate) async fn sign_in(&self) -> String {
-        let begun = self.login.begin("/notes?id=1".parse().unwrap(), &self.browser).await.unwrap();
-        let form = self.http.post(begun.redirect).header("content-type", "application/x-www-form-urlencoded");
+        let issuer = self.login.begin("/notes?id=1".parse().unwrap(), &self.browser).await.unwrap();
+        let form = self.http.post(issuer).header("content-type", "application/x-www-form-urlencoded");
         let answer = form.body("username=alice&password=wonderland").send().await.unwrap();
         assert_eq!(answer.status(), 303);
         let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
