@@ -1,5 +1,6 @@
 //! Builds the services out of settings: the one place where they meet.
 
+mod broker;
 mod guards;
 mod issuers;
 mod login_lock;
@@ -156,7 +157,13 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let keeping = builder.keeping();
     builder.watch_revocations();
     builder.logins_are_told_apart()?;
-    let providers = settings.providers.iter().map(|p| builder.provider(p)).collect::<Result<Vec<_>, _>>()?;
+    let broker = builder.broker()?;
+    let around_providers = broker.as_ref();
+    let providers = settings
+        .providers
+        .iter()
+        .map(|p| builder.provider(p, around_providers))
+        .collect::<Result<Vec<_>, _>>()?;
     // What an earlier process kept is there with the first answer (HARD 18); no store holds this up for long.
     for handle in builder.warming.take() {
         handle.warmed().await;
@@ -165,6 +172,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let audit = builder.audit()?;
     let shared = Shared { providers: &providers, keys: keys.as_ref(), audit: audit.clone() };
     let guards = settings.guards.iter().map(|guard| builder.guard(guard, &shared)).collect::<Vec<_>>();
+    let pages = broker.as_ref().map(|broker| builder.pages(broker)).transpose()?;
     let documents = Documents::new(keys, around.clock.clone());
     let events = Receiver::new(builder.senders.take(), builder.revocations.clone(), around.clock.clone());
     let admin_token = settings.server.admin_token.as_ref().map(|token| around.secrets.known(token));
@@ -174,7 +182,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     let built: Arc<[Arc<Guard>]> = guards.iter().map(|inbound| inbound.guard.clone()).collect();
     Ok(Composition {
         guards: built.clone(),
-        routes: Arc::new(Routes::new(guards, events, documents)),
+        routes: Arc::new(Routes::new(guards, events, documents, pages)),
         egress: settings.server.egress.as_ref().map(|_| Arc::new(builder.egress(&providers, audit.clone()))),
         console: Console {
             observer: around.observer.clone(),

@@ -6,10 +6,14 @@
 //! ```
 //! Nothing else in the program reads the environment.
 
+mod as_written;
 mod audit;
 mod blot;
+mod broker;
+mod defaults;
 mod description;
 mod expectations;
+mod explain;
 mod from_environment;
 mod grants;
 mod guards;
@@ -24,10 +28,13 @@ mod overrides;
 mod problem;
 mod providers;
 mod reader;
+mod reuse;
 mod revocation;
 mod rules;
 mod secret;
 mod server;
+mod session;
+mod sessions;
 pub mod settings;
 mod state;
 mod stores;

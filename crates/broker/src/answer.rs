@@ -33,7 +33,8 @@ pub(crate) fn keeping(
     answer
 }
 
-fn unstored(mut answer: Response) -> Response {
+/// Kept by nobody on the way.
+pub(crate) fn unstored(mut answer: Response) -> Response {
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
@@ -41,6 +42,8 @@ fn unstored(mut answer: Response) -> Response {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(PROBLEM))]);
-        unstored((self.kind.status(), headers, self.document().to_string()).into_response())
+        let mut answer = unstored((self.kind.status(), headers, self.document().to_string()).into_response());
+        self.tell_when(answer.headers_mut());
+        answer
     }
 }

@@ -1,6 +1,11 @@
 //! Errors as problem details (RFC 9457): a type that a program can tell apart, and words for a person.
 
-use http::StatusCode;
+use std::time::Duration;
+
+use bearward_guard::limits::whole_seconds;
+use bearward_observe::Denial;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 /// The media type of a problem.
@@ -29,6 +34,9 @@ pub enum ProblemKind {
     LoginFailed,
     IssuerUnavailable,
     Unavailable,
+    OriginNotAllowed,
+    AuthorityMismatch,
+    TooManyAttempts,
 }
 
 /// A problem of one request.
@@ -38,11 +46,13 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// What to do about it; nothing that came from outside.
     pub detail: Option<String>,
+    /// When to come back, where that helps.
+    pub retry_after: Option<Duration>,
 }
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::LoginRequired,
         Self::SessionAmbiguous,
         Self::CsrfRejected,
@@ -60,6 +70,9 @@ impl ProblemKind {
         Self::LoginFailed,
         Self::IssuerUnavailable,
         Self::Unavailable,
+        Self::OriginNotAllowed,
+        Self::AuthorityMismatch,
+        Self::TooManyAttempts,
     ];
 
     /// The published word.
@@ -131,6 +144,34 @@ impl ProblemKind {
                 ("issuer-unavailable", S::SERVICE_UNAVAILABLE, "The issuer does not answer: try again later")
             }
             Self::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "This cannot be done at the moment"),
+            Self::OriginNotAllowed => (
+                "origin-not-allowed",
+                S::FORBIDDEN,
+                "There is no place where tokens for this provider may go",
+            ),
+            Self::AuthorityMismatch => (
+                "authority-mismatch",
+                S::FORBIDDEN,
+                "This provider takes tokens of another authority than the one that users sign in at",
+            ),
+            Self::TooManyAttempts => (
+                "too-many-attempts",
+                S::TOO_MANY_REQUESTS,
+                "Too many sign-ins were begun from here: try again later",
+            ),
+        }
+    }
+}
+
+impl From<Denial> for ProblemKind {
+    /// What a session is told that may have no token for a provider.
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::OriginNotAllowed | Denial::SchemeBlocked => Self::OriginNotAllowed,
+            Denial::AuthorityMismatch => Self::AuthorityMismatch,
+            Denial::AudienceNotAllowed | Denial::ReuseDisabled | Denial::ModeNotBearerFirst => {
+                Self::AudienceNotAllowed
+            }
         }
     }
 }
@@ -138,7 +179,7 @@ impl ProblemKind {
 impl Problem {
     /// Of this kind, without more to say.
     pub fn new(kind: ProblemKind) -> Self {
-        Self { kind, detail: None }
+        Self { kind, detail: None, retry_after: None }
     }
 
     /// With what to do about it.
@@ -146,6 +187,20 @@ impl Problem {
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// With when to come back.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// Says when to come back, in `Retry-After`.
+    pub(crate) fn tell_when(&self, headers: &mut HeaderMap) {
+        if let Some(after) = self.retry_after {
+            headers.insert(RETRY_AFTER, whole_seconds(after).into());
+        }
     }
 
     /// The document.

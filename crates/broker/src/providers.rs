@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bearward_observe::Denial;
 use bearward_supply::{Caller, Exchange, Handle, SupplyError, Wanted};
 use bearward_token::{Issuer, Scope, ScopeSet};
 
@@ -21,8 +22,8 @@ pub struct Brokered {
     pub name: Arc<str>,
     /// What its tokens are for.
     pub audience: String,
-    /// False: the audience is not on the provider's own list, and nobody gets a token for it.
-    pub is_allowed: bool,
+    /// Why nobody gets a token for it; `None`: sessions do.
+    pub denial: Option<Denial>,
     /// What a session may ask for; its tokens have these where it asks for none.
     pub scopes: ScopeSet,
     /// How a session's token for it is had.
@@ -50,13 +51,8 @@ impl Providers {
         Self(all)
     }
 
-    pub(crate) fn find(&self, name: &str) -> Result<&Brokered, Problem> {
-        let found = self.0.iter().find(|provider| &*provider.name == name);
-        let provider = found.ok_or_else(|| Problem::new(ProblemKind::UnknownProvider))?;
-        if !provider.is_allowed {
-            return Err(Problem::new(ProblemKind::AudienceNotAllowed));
-        }
-        Ok(provider)
+    pub(crate) fn find(&self, name: &str) -> Option<&Brokered> {
+        self.0.iter().find(|provider| &*provider.name == name)
     }
 
     pub(crate) async fn handle(

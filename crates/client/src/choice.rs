@@ -141,7 +141,8 @@ pub struct BadVariable {
     pub name: &'static str,
     /// Its value.
     pub text: String,
-    help: &'static str,
+    /// What it may say.
+    pub help: &'static str,
 }
 
 impl fmt::Display for Level {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bearward_observe::{Denial, Event, Observer};
-use bearward_supply::{Failure, Handle, Supplied, SupplyError, Wanted};
+use bearward_supply::{Handle, Supplied, SupplyError, Wanted};
 use bearward_token::{Authority, Clock, Origin};
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, COOKIE};
@@ -197,9 +197,8 @@ impl Reuse {
         };
         // One that dies in this very moment is not attached, and nothing leaves in its place (HARD 6).
         let Some(header) = token.authorization(&**clock) else {
-            let failure =
-                Failure::NotForCaller { reason: "the token has expired in the moment in which it was given" };
-            return Err(no_token(SupplyError { failure: Arc::new(failure), retry_after: None }));
+            let reason = "the token has expired in the moment in which it was given";
+            return Err(no_token(SupplyError::not_for_caller(reason)));
         };
         observer.emit(Event::HeaderAttached { provider: provider.name.clone() });
         Ok(Attached::Bearer { token, header })

@@ -25,15 +25,24 @@ impl BrowserRules {
     /// # Errors
     /// [`Rejection::Host`] or [`Rejection::Origin`].
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Rejection> {
-        if self.on_loopback && !self.is_our_host(uri, headers) {
-            return Err(Rejection::Host);
-        }
+        self.check_host(uri, headers)?;
         let mut origins = headers.get_all(ORIGIN).iter();
         match (origins.next(), origins.next()) {
             (None, _) => Ok(()),
             (Some(origin), None) if origin.to_str().is_ok_and(|origin| self.is_welcome(origin)) => Ok(()),
             _ => Err(Rejection::Origin),
         }
+    }
+
+    /// Judges a request by its `Host` alone, for endpoints that judge the origin themselves.
+    ///
+    /// # Errors
+    /// [`Rejection::Host`].
+    pub fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Rejection> {
+        if self.on_loopback && !self.is_our_host(uri, headers) {
+            return Err(Rejection::Host);
+        }
+        Ok(())
     }
 
     fn is_our_host(&self, uri: &Uri, headers: &HeaderMap) -> bool {

@@ -33,6 +33,8 @@ const SIDECAR: &str = "sidecar";
 /// The first path segment behind which tokens are handed out.
 const TOKEN: &str = "token";
 
+const NO_URL: &str =
+    "This provider has no `url` in the configuration: it is not called through this listener";
 const NO_CALLER: &str = "This provider's tenant is a claim of the caller, and calls to this listener have no \
                          caller: configure a constant tenant";
 
@@ -79,15 +81,17 @@ impl Egress {
         let Some(provider) = self.providers.get(name) else {
             return asked.error(StatusCode::NOT_FOUND, &self.unknown_provider());
         };
-        let Ok(uri) = provider.target.join(rest, head.uri.query()) else {
+        let Some(target) = &provider.target else { return asked.error(StatusCode::NOT_FOUND, NO_URL) };
+        let Ok(uri) = target.join(rest, head.uri.query()) else {
             return asked.error(StatusCode::BAD_REQUEST, "The request path is not allowed");
         };
         let seen = self.audit.as_ref().map(|trail| (trail, head.method.clone(), head.headers.clone()));
+        let credential = provider.credential(&head.headers, None, &*self.forwarder.clock).await;
         let outgoing = match self.outgoing(head, incoming, uri).await {
             Ok(outgoing) => outgoing,
             Err(error) => return asked.bad_body(error),
         };
-        let forwarded = match provider.credential(None, &*self.forwarder.clock) {
+        let forwarded = match credential {
             Ok(credential) => {
                 let answer = self.forwarder.forward(outgoing, Some(&credential), None).await;
                 if let Some((trail, method, headers)) = &seen {
@@ -135,7 +139,7 @@ impl Egress {
             return Some(asked.error(StatusCode::FORBIDDEN, "This provider's token is for another audience"));
         }
         let clock = &*self.forwarder.clock;
-        let token = match provider.credential(None, clock) {
+        let token = match provider.credential(&head.headers, None, clock).await {
             Ok(credential) => credential.token().await.inspect(|_| {
                 let about = (&head.method, &head.headers);
                 Record::new(self.audit.as_ref(), SIDECAR, about, None).handed_out(&credential);

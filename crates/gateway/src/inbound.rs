@@ -139,7 +139,7 @@ impl Inbound {
         let payload = Payload::Collected(bytes.clone());
         let outgoing = Outgoing { method: head.method.clone(), uri, headers, payload, is_see_through };
         let before = self.forwarder.clock.monotonic().saturating_sub(received);
-        match self.forward(outgoing, caller.as_ref(), authorization.as_ref(), &record).await {
+        match self.forward(outgoing, &head.headers, caller.as_ref(), &record).await {
             Ok(answer) => {
                 let answer =
                     self.pass_back(answer, caller.as_ref(), authorization, &session, unwelcome, before);
@@ -153,21 +153,22 @@ impl Inbound {
         }
     }
 
-    /// Sends a request on, with the token that its caller's requests carry.
+    /// Sends a request on that came with these headers, with the token that its caller's requests carry.
     async fn forward(
         &self,
         outgoing: Outgoing,
+        came_with: &HeaderMap,
         caller: Option<&Verified>,
-        authorization: Option<&HeaderValue>,
         record: &Record<'_>,
     ) -> Result<Response<Incoming>, ForwardError> {
         let Some(provider) = &self.provider else {
             return self.forwarder.forward(outgoing, None, caller.map(Deref::deref)).await;
         };
-        let token = authorization.filter(|_| provider.tokens.asks_for_caller()).and_then(presented);
+        let token =
+            came_with.get(AUTHORIZATION).filter(|_| provider.tokens.asks_for_caller()).and_then(presented);
         let principal = caller.map(Deref::deref);
         let owner = principal.zip(token.as_ref()).map(|(principal, token)| Caller { principal, token });
-        let credential = provider.credential(owner.as_ref(), &*self.forwarder.clock)?;
+        let credential = provider.credential(came_with, owner.as_ref(), &*self.forwarder.clock).await?;
         let answer = self.forwarder.forward(outgoing, Some(&credential), principal).await;
         record.departed(&credential, answer.as_ref().ok().map(Response::status));
         answer

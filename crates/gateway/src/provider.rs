@@ -15,8 +15,8 @@ use crate::target::Target;
 pub struct Provider {
     /// Its name: in metrics, in logs, and as the first path segment at the egress listener.
     pub name: Arc<str>,
-    /// Its base URL. HTTPS, or loopback where the operator allowed that.
-    pub target: Target,
+    /// Its base URL, for calls through the sidecar. HTTPS, or loopback where the operator allowed that.
+    pub target: Option<Target>,
     /// Where its tokens come from.
     pub tokens: Source,
     /// What is wanted of them.
@@ -84,16 +84,17 @@ pub enum AttachError {
 }
 
 impl Provider {
-    /// What a request of this caller carries; nothing is asked for yet.
+    /// What a request with these headers, of this caller, carries; its token is not asked for yet.
     ///
     /// # Errors
     /// [`AttachError::NoToken`] when the token must be the caller's own, and the caller can have none.
-    pub fn credential(
+    pub async fn credential(
         &self,
+        headers: &HeaderMap,
         caller: Option<&Caller<'_>>,
         clock: &dyn Clock,
     ) -> Result<Credential<'_>, AttachError> {
-        let picked = self.tokens.pick(caller, clock);
+        let picked = self.tokens.pick(headers, caller, clock).await;
         let picked = picked.map_err(|source| self.no_token(source, Acting::Own))?;
         Ok(Credential { provider: self, picked })
     }

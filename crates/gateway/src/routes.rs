@@ -12,6 +12,7 @@ use crate::answer::Asked;
 use crate::body::Body;
 use crate::documents::Documents;
 use crate::inbound::Inbound;
+use crate::pages::Pages;
 use crate::{receiver, shape};
 
 /// All guards of one listener.
@@ -21,11 +22,18 @@ pub struct Routes {
     guards: Vec<(String, Arc<Inbound>)>,
     events: Receiver,
     documents: Documents,
+    pages: Option<Pages>,
 }
 
 impl Routes {
-    /// Routes to these guards, each by the path of its resource, and what issuers tell to `events`.
-    pub fn new(guards: impl IntoIterator<Item = Inbound>, events: Receiver, documents: Documents) -> Self {
+    /// Routes to these guards, each by the path of its resource, what issuers tell to `events`, and the rest below
+    /// [`crate::pages::BELOW`] to `pages`, where there are any.
+    pub fn new(
+        guards: impl IntoIterator<Item = Inbound>,
+        events: Receiver,
+        documents: Documents,
+        pages: Option<Pages>,
+    ) -> Self {
         let mut guards: Vec<_> = guards
             .into_iter()
             .map(|inbound| {
@@ -34,7 +42,7 @@ impl Routes {
             })
             .collect();
         guards.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
-        Self { guards, events, documents }
+        Self { guards, events, documents, pages }
     }
 
     /// Handles one request.
@@ -52,6 +60,9 @@ impl Routes {
         }
         if let Some(kind) = receiver::kind_of(path).filter(|_| !self.events.is_empty()) {
             return receiver::handle(&self.events, kind, Request::from_parts(head, body)).await;
+        }
+        if let Some(pages) = self.pages.as_ref().filter(|pages| pages.have(path)) {
+            return pages.handle(Request::from_parts(head, body), peer).await;
         }
         match self.guard_of(path) {
             Some((inbound, rest)) => {

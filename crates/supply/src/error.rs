@@ -16,6 +16,13 @@ pub struct SupplyError {
     pub retry_after: Option<Duration>,
 }
 
+impl SupplyError {
+    /// Whoever calls can have no token, and will have none later.
+    pub fn not_for_caller(reason: &'static str) -> Self {
+        Self { failure: Arc::new(Failure::NotForCaller { reason }), retry_after: None }
+    }
+}
+
 /// One failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {

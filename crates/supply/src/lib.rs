@@ -42,7 +42,7 @@ pub use key::{KeyParts, TokenKey};
 pub use manager::TokenManager;
 pub use refresh_token::RefreshTokenGrant;
 pub use revoke::{Revocable, Revoker};
-pub use source::{Acting, Caller, Picked, Source};
+pub use source::{Acting, Caller, Logins, Looking, Picked, Source};
 pub use static_token::StaticToken;
 pub use tenant_headers::TenantSigner;
 pub use token_exchange::{Exchange, TokenExchange};

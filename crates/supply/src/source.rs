@@ -4,18 +4,22 @@
 //! Shared       everybody: the provider's one token
 //! Own          each caller: a token exchanged for theirs
 //! Staged       a share of the callers: their own; everybody else: the shared one
+//! Session      each user: that of the session whose cookie came along; a caller without: one exchanged for theirs
 //! Passthrough  the caller's very token, to the resource that it was issued for
 //! ```
 //! A request that should carry its caller's own token and cannot is an error, and never falls back to the shared one: that
 //! would lend everybody the rights of the machine whenever an exchange fails.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_token::{AccessToken, Clock, Principal, Share};
+use http::HeaderMap;
 use serde_json::Value;
 
-use crate::error::{Failure, SupplyError};
+use crate::error::SupplyError;
 use crate::handle::{Handle, Wanted};
 use crate::held::Supplied;
 use crate::token_exchange::Exchange;
@@ -36,12 +40,29 @@ pub enum Source {
         /// How many have their own.
         share: Share,
     },
+    /// Each user's own, of the session that a request brings along.
+    Session {
+        /// Finds it.
+        logins: Arc<dyn Logins>,
+        /// For callers that bring none.
+        own: Exchange,
+    },
     /// The caller's very token, if it was issued for this resource.
     Passthrough {
         /// `aud` of the tokens that may pass.
         resource: String,
     },
 }
+
+/// The login that a request brings along, by a cookie.
+pub trait Logins: fmt::Debug + Send + Sync {
+    /// The way to its token; `None`: these headers bring none. `caller` is who the request's own token speaks for, where a
+    /// guard has verified one.
+    fn of_request<'a>(&'a self, headers: &'a HeaderMap, caller: Option<&'a Principal>) -> Looking<'a>;
+}
+
+/// What [`Logins::of_request`] answers with.
+pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Option<Handle>, SupplyError>> + Send + 'a>>;
 
 /// Who a request is made for, verified.
 #[derive(Debug, Clone, Copy)]
@@ -85,15 +106,20 @@ impl Source {
     pub fn shared(&self) -> Option<&Handle> {
         match self {
             Self::Shared(handle) | Self::Staged { shared: handle, .. } => Some(handle),
-            Self::Own(_) | Self::Passthrough { .. } => None,
+            Self::Own(_) | Self::Session { .. } | Self::Passthrough { .. } => None,
         }
     }
 
-    /// Where the token for a caller comes from.
+    /// Where the token comes from for a request with these headers, of this caller.
     ///
     /// # Errors
     /// [`Failure::NotForCaller`] when the caller cannot have one, or there is none.
-    pub fn pick(&self, caller: Option<&Caller<'_>>, clock: &dyn Clock) -> Result<Picked, SupplyError> {
+    pub async fn pick(
+        &self,
+        headers: &HeaderMap,
+        caller: Option<&Caller<'_>>,
+        clock: &dyn Clock,
+    ) -> Result<Picked, SupplyError> {
         let kept = |handle, acting| Picked { way: Way::Kept(handle), acting };
         match (self, caller) {
             (Self::Shared(handle), _) => Ok(kept(handle.clone(), Acting::Shared)),
@@ -102,8 +128,18 @@ impl Source {
                 Ok(kept(own.handle(caller), Acting::Own))
             }
             (Self::Staged { shared, .. }, _) => Ok(kept(shared.clone(), Acting::Shared)),
+            (Self::Session { logins, own }, caller) => {
+                let principal = caller.map(|caller| caller.principal);
+                match (logins.of_request(headers, principal).await?, caller) {
+                    (Some(login), _) => Ok(kept(login, Acting::Own)),
+                    (None, Some(caller)) => Ok(kept(own.handle(caller), Acting::Own)),
+                    (None, None) => Err(SupplyError::not_for_caller(
+                        "this provider's token is that of a user's session, and the request brings none",
+                    )),
+                }
+            }
             (Self::Passthrough { resource }, Some(caller)) => carried(resource, caller, clock),
-            (Self::Own(_) | Self::Passthrough { .. }, None) => Err(refused(
+            (Self::Own(_) | Self::Passthrough { .. }, None) => Err(SupplyError::not_for_caller(
                 "this provider's token is its caller's own, and the request has no verified caller",
             )),
         }
@@ -123,21 +159,19 @@ fn carried(resource: &str, caller: &Caller<'_>, clock: &dyn Clock) -> Result<Pic
         _ => false,
     };
     if !is_for {
-        return Err(refused(
+        return Err(SupplyError::not_for_caller(
             "the caller's token was not issued for this provider's resource, and does not go there",
         ));
     }
     let ends = Duration::from_secs(caller.principal.expires_at);
     let left = ends.saturating_sub(Duration::from_millis(clock.unix_ms()));
     if left.is_zero() {
-        return Err(refused("the caller's token has expired, and does not go on to the provider"));
+        return Err(SupplyError::not_for_caller(
+            "the caller's token has expired, and does not go on to the provider",
+        ));
     }
     let supplied = Supplied::of(caller.token.clone(), left, clock);
     Ok(Picked { way: Way::Carried(supplied), acting: Acting::Own })
-}
-
-fn refused(reason: &'static str) -> SupplyError {
-    SupplyError { failure: Arc::new(Failure::NotForCaller { reason }), retry_after: None }
 }
 
 impl Picked {

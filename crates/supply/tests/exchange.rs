@@ -106,7 +106,9 @@ impl Scene {
     /// The claims of the token that a caller gets.
     async fn claims(&self, source: &Source, name: &str, token: &AccessToken) -> Result<Value, SupplyError> {
         let principal = self.principal(name);
-        let picked = source.pick(Some(&Caller { principal: &principal, token }), &*self.clock)?;
+        let picked = source
+            .pick(&Default::default(), Some(&Caller { principal: &principal, token }), &*self.clock)
+            .await?;
         let supplied = picked.ensure_access(&Wanted::default()).await?;
         Ok(jsonwebtoken::dangerous::insecure_decode_claims(supplied.token().expose()).unwrap())
     }

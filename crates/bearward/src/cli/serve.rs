@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bearward_client::flags::ReuseFlags;
 use bearward_observe::Observer;
 use bearward_secrets::Secrets;
 use bearward_token::SystemClock;
@@ -30,6 +31,8 @@ pub struct Serve {
     /// What to log, as a filter: `info`, `debug`, `bearward_guard=trace,info`.
     #[arg(long, value_name = "FILTER", env = "BEARWARD_LOG")]
     log: Option<String>,
+    #[command(flatten)]
+    reuse: ReuseFlags,
 }
 
 impl Serve {
@@ -42,6 +45,13 @@ impl Serve {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
+        let loaded = Loaded { settings: loaded.settings.with_flags(self.reuse.choice()), ..loaded };
+        if !loaded.settings.serves() {
+            tracing::error!(
+                "there is nothing to serve: the configuration has no guard, no broker and no sidecar"
+            );
+            return Exit::Usage;
+        }
         for warning in &loaded.warnings {
             let (line, column) = warning.line_and_column().unzip();
             tracing::warn!(line, column, help = warning.help(), "{}", warning.message());

@@ -43,7 +43,7 @@ impl Builder<'_> {
         }
     }
 
-    fn keys(&self, issuer: &Issuer, from: &KeysFrom) -> Arc<KeySource> {
+    pub(super) fn keys(&self, issuer: &Issuer, from: &KeysFrom) -> Arc<KeySource> {
         let place = (issuer.clone(), from.clone());
         if let Some(keys) = self.keys.borrow().get(&place) {
             return keys.clone();

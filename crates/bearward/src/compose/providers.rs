@@ -12,8 +12,9 @@ use bearward_supply::{
     ClientCredentials, Exchange, Grant, Handle, Label, RefreshTokenGrant, Revoker, Source, StaticToken,
     TokenKey, TokenRequest, Upkeep, Wanted,
 };
-use bearward_token::{Fingerprint, Issuer};
+use bearward_token::{Endpoint, Fingerprint, Issuer};
 
+use super::broker::Broker;
 use super::probes::{OwnProbe, PassthroughProbe, ProviderProbe};
 use super::tenant_keys::TenantKey;
 use super::{Builder, ComposeError};
@@ -22,23 +23,28 @@ use crate::config::settings::{
 };
 
 impl Builder<'_> {
-    pub(super) fn provider(&self, provider: &ProviderSettings) -> Result<Arc<Provider>, ComposeError> {
-        let target =
-            Target::new(provider.url.as_str()).map_err(|error| ComposeError::Setting(error.to_string()))?;
+    /// `broker`: whose sessions some of them live on.
+    pub(super) fn provider(
+        &self,
+        provider: &ProviderSettings,
+        broker: Option<&Broker>,
+    ) -> Result<Arc<Provider>, ComposeError> {
+        let target = provider.url.as_ref().map(|url| Target::new(url.as_str())).transpose();
+        let target = target.map_err(|error| ComposeError::Setting(error.to_string()))?;
         let tenant = provider.tenant_headers.as_ref().map(|tenant| self.tenant_headers(provider, tenant));
         let wanted =
             Wanted { min_ttl: provider.min_ttl.access, min_ttl_id: provider.min_ttl.id, ..Wanted::default() };
         Ok(Arc::new(Provider {
             name: provider.name.as_str().into(),
             target,
-            tokens: self.source(provider)?,
+            tokens: self.source(provider, broker)?,
             wanted,
             handed_out_for: provider.hands_out.then(|| provider.audience()).flatten(),
             tenant: tenant.transpose()?,
         }))
     }
 
-    fn source(&self, provider: &ProviderSettings) -> Result<Source, ComposeError> {
+    fn source(&self, provider: &ProviderSettings, broker: Option<&Broker>) -> Result<Source, ComposeError> {
         match &provider.grant {
             GrantSettings::ClientCredentials(request) => {
                 self.client_credentials(provider, request).map(Source::Shared)
@@ -67,6 +73,15 @@ impl Builder<'_> {
                     }
                 })
             }
+            GrantSettings::Session(session) => {
+                let missing = || {
+                    ComposeError::Setting(format!(
+                        "nothing gives sessions to `{}`: add `broker`",
+                        provider.name
+                    ))
+                };
+                broker.and_then(|broker| broker.source(&provider.name, session)).ok_or_else(missing)
+            }
             GrantSettings::Passthrough { resource } => {
                 self.health.register(Arc::new(PassthroughProbe(provider.name.clone())));
                 Ok(Source::Passthrough { resource: resource.clone() })
@@ -92,7 +107,7 @@ impl Builder<'_> {
         self.shared(provider, &key, Arc::new(grant), Some(revoker))
     }
 
-    fn exchange(
+    pub(super) fn exchange(
         &self,
         provider: &ProviderSettings,
         request: &RequestSettings,
@@ -157,7 +172,7 @@ impl Builder<'_> {
         Ok(handle)
     }
 
-    fn request(&self, request: &RequestSettings) -> TokenRequest {
+    pub(super) fn request(&self, request: &RequestSettings) -> TokenRequest {
         TokenRequest {
             metadata: self.metadata(&request.authority),
             token_endpoint: request.token_endpoint.clone(),
@@ -179,7 +194,7 @@ impl Builder<'_> {
 
     /// What waits to be revoked is kept in sealed files where there are any, wherever tokens are: a keychain cannot say what
     /// is in it. Without them it does not outlive the process, and a logout must not fail for that.
-    fn revoker(&self, request: &Arc<TokenRequest>) -> Arc<Revoker> {
+    pub(super) fn revoker(&self, request: &Arc<TokenRequest>) -> Arc<Revoker> {
         let sealed = Storage { refresh: Kept::Encrypted, ..Storage::default() };
         let queue: Arc<dyn Store> = match self.stores.route(&sealed, Purpose::Revocation) {
             Ok(store) => store,
@@ -218,6 +233,7 @@ impl Builder<'_> {
 
     /// For a token of which nobody says who issued it: its destination.
     fn origin(&self, provider: &ProviderSettings) -> Result<Issuer, ComposeError> {
-        provider.url.as_str().parse().map_err(|error| ComposeError::Setting(format!("{error}")))
+        let url = provider.url.as_ref().map_or("", Endpoint::as_str);
+        url.parse().map_err(|error| ComposeError::Setting(format!("{error}")))
     }
 }

@@ -3,26 +3,39 @@
 use bearward_token::{Endpoint, Issuer, ScopeSet, Share};
 
 use super::reader::{Section, Text};
+use super::session;
 use super::settings::{ActorSettings, GrantSettings, RequestSettings};
 use super::tree::Kind;
 use super::values::{client, secret, warn_of_plain_http};
 
-const KNOWN: &str = "use `client_credentials`, `token_exchange`, `refresh_token`, `passthrough` or `static`";
+const KNOWN: &str =
+    "use `client_credentials`, `token_exchange`, `refresh_token`, `session`, `passthrough` or `static`";
+/// What keys call who issues.
+const AUTHORITY: &str = "authority";
+const SESSION: &str = "session";
 const STAGED: &str = "write `{first: token_exchange, otherwise: client_credentials, share: 10%}`";
 
 /// Reads the grant and everything that it needs; keys of other grants are said to be out of place.
-pub(crate) fn read(auth: &Section<'_>) -> Option<GrantSettings> {
+pub(crate) fn read(
+    auth: &Section<'_>,
+    url: Option<&Endpoint>,
+    around: &session::Around<'_>,
+) -> Option<GrantSettings> {
     let (name, share) = name(auth)?;
     let at = name.at;
     let settings = match name.text {
-        "client_credentials" => request(auth, false).map(GrantSettings::ClientCredentials),
+        "client_credentials" => request(auth, AUTHORITY, false).map(GrantSettings::ClientCredentials),
         "token_exchange" => {
             let actor = auth.section("actor").map(|section| actor(&section));
-            request(auth, false).map(|request| GrantSettings::TokenExchange { request, actor, share })
+            request(auth, AUTHORITY, false).map(|request| GrantSettings::TokenExchange {
+                request,
+                actor,
+                share,
+            })
         }
         "refresh_token" => {
             let given = secret(auth, "refreshToken");
-            request(auth, true)
+            request(auth, AUTHORITY, true)
                 .zip(given)
                 .map(|(request, given)| GrantSettings::RefreshToken { request, given })
         }
@@ -30,18 +43,14 @@ pub(crate) fn read(auth: &Section<'_>) -> Option<GrantSettings> {
             .required_text("resource", "https://api.example.com")
             .map(|text| GrantSettings::Passthrough { resource: text.text.to_owned() }),
         "static" => {
-            let authority = auth.has("authority").then(|| authority(auth)).flatten();
+            let authority = auth.has(AUTHORITY).then(|| authority(auth, AUTHORITY)).flatten();
             secret(auth, "token").map(|token| GrantSettings::Static { token, authority })
         }
-        "session" => {
-            let message = "grant `session` is known, but this version does not have it yet";
-            auth.error(at, message, KNOWN);
-            request(auth, false).map(GrantSettings::ClientCredentials)
-        }
+        "session" => session::read(auth, what(auth), url, around).map(GrantSettings::Session),
         other => {
             auth.error(at, format!("`{other}` is not a grant"), KNOWN);
             // So that what else is wrong is said at once.
-            return request(auth, false).map(GrantSettings::ClientCredentials);
+            return request(auth, AUTHORITY, false).map(GrantSettings::ClientCredentials);
         }
     };
     out_of_place(auth, name, share.is_some());
@@ -52,7 +61,9 @@ pub(crate) fn read(auth: &Section<'_>) -> Option<GrantSettings> {
 fn name<'a>(auth: &Section<'a>) -> Option<(Text<'a>, Option<Share>)> {
     let is_staged = auth.node("grant").is_some_and(|node| matches!(node.kind, Kind::Map(_)));
     if !is_staged {
-        return auth.required_text("grant", "client_credentials").map(|name| (name, None));
+        // A provider that says no more is one of those that the user's login is for.
+        let usual = Text { text: SESSION, at: auth.at() };
+        return Some((auth.some_text("grant", "client_credentials").unwrap_or(usual), None));
     }
     let staged = auth.section("grant")?;
     let first = staged.required_text("first", "token_exchange");
@@ -77,8 +88,13 @@ fn share(staged: &Section<'_>) -> Option<Share> {
     Some(Share::percent(percent))
 }
 
-fn request(auth: &Section<'_>, may_be_public: bool) -> Option<RequestSettings> {
-    let authority = authority(auth);
+/// What is asked for at a token endpoint, and as whom; `issuer` is the key that says who issues.
+pub(crate) fn request(
+    auth: &Section<'_>,
+    issuer: &'static str,
+    may_be_public: bool,
+) -> Option<RequestSettings> {
+    let authority = authority(auth, issuer);
     let client = client(auth, "my-client", may_be_public);
     let token_endpoint: Option<Endpoint> =
         auth.parsed("tokenEndpoint", "write an https:// URL, or leave it out to have it discovered");
@@ -93,11 +109,12 @@ fn request(auth: &Section<'_>, may_be_public: bool) -> Option<RequestSettings> {
     Some(RequestSettings { authority, token_endpoint, client, audience, resource, scopes, extra })
 }
 
-fn authority(auth: &Section<'_>) -> Option<Issuer> {
-    let text = auth.required_text("authority", "https://idp.example.com")?;
-    let issuer: Issuer = auth.parse("authority", text, "write the issuer exactly as its metadata says")?;
+/// Who issues, as the key `name` says.
+pub(crate) fn authority(auth: &Section<'_>, name: &'static str) -> Option<Issuer> {
+    let text = auth.required_text(name, "https://idp.example.com")?;
+    let issuer: Issuer = auth.parse(name, text, "write the issuer exactly as its metadata says")?;
     if issuer.is_plain_http() {
-        warn_of_plain_http(auth, text, "the authority");
+        warn_of_plain_http(auth, text, &format!("the {name}"));
     }
     Some(issuer)
 }
@@ -154,25 +171,39 @@ fn extra(auth: &Section<'_>) -> Vec<(String, String)> {
 
 /// A key that belongs to another grant was meant to do something, and does not.
 fn out_of_place(auth: &Section<'_>, grant: Text<'_>, is_staged: bool) {
-    let asks = ["client_credentials", "token_exchange", "refresh_token", "session"];
-    let request =
-        ["clientId", "clientSecret", "clientKey", "clientAuth", "assertionAudience", "tokenEndpoint"];
-    let more = ["audience", "scopes", "parameters"];
+    let asks = ["client_credentials", "token_exchange", "refresh_token"];
+    let request = [
+        "clientId",
+        "clientSecret",
+        "clientKey",
+        "clientAuth",
+        "assertionAudience",
+        "tokenEndpoint",
+        "parameters",
+    ];
+    let what = ["client_credentials", "token_exchange", "refresh_token", SESSION];
     let mut rules: Vec<(&'static str, &[&str])> = vec![
         ("refreshToken", &["refresh_token"]),
         ("token", &["static"]),
         ("actor", &["token_exchange"]),
-        ("authority", &["client_credentials", "token_exchange", "refresh_token", "session", "static"]),
+        ("authority", &["client_credentials", "token_exchange", "refresh_token", SESSION, "static"]),
+        ("audience", &what),
+        ("scopes", &what),
+        ("via", &[SESSION]),
+        ("origins", &[SESSION]),
+        ("audiences", &[SESSION]),
+        ("reuseAuthorizer", &[SESSION]),
+        ("reuseAuthorizerMode", &[SESSION]),
     ];
     // What nobody gets ahead of time, or keeps: callers' own tokens, and those that are given.
-    let fetched: &[&str] = &["client_credentials", "refresh_token", "session"];
-    let shared: &[&str] = &["client_credentials", "refresh_token", "session", "static"];
+    let fetched: &[&str] = &["client_credentials", "refresh_token", SESSION];
+    let shared: &[&str] = &["client_credentials", "refresh_token", "static"];
     if !is_staged {
         rules.extend([("prefetch", shared), ("storage", fetched)]);
     }
-    let dated: &[&str] = &["client_credentials", "token_exchange", "refresh_token", "session"];
+    let dated: &[&str] = &["client_credentials", "token_exchange", "refresh_token", SESSION];
     rules.push(("minTTL", dated));
-    rules.extend(request.into_iter().chain(more).map(|key| (key, asks.as_slice())));
+    rules.extend(request.into_iter().map(|key| (key, asks.as_slice())));
     for (key, grants) in rules {
         if let Some(node) = auth.node(key).filter(|_| !grants.contains(&grant.text)) {
             let message = format!("`{}` is of no use to grant `{}`", auth.path_of(key), grant.text);

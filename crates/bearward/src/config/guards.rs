@@ -7,10 +7,10 @@ use bearward_gateway::revision::Revisions;
 use bearward_gateway::target::Target;
 use bearward_guard::Mode;
 use bearward_guard::revision::STATELESS;
-use bearward_token::{Resource, Scope, ScopeSet};
+use bearward_token::{Endpoint, Origin, Resource, Scope, ScopeSet};
 
 use super::reader::{Section, Text, did_you_mean};
-use super::settings::{GuardSettings, IssuerSettings, ProviderSettings};
+use super::settings::{GrantSettings, GuardSettings, IssuerSettings, ProviderSettings};
 use super::tree::Node;
 use super::values::{DURATION, MINUTE, Size, Span, allowed_origins};
 use super::{description, identity, issuers, limits, rules};
@@ -205,17 +205,26 @@ fn read_upstream(section: &Section<'_>, providers: &[ProviderSettings]) -> (Opti
 
 /// A provider's token goes to the upstream of a guard that names it: to no other origin than the provider's.
 fn check_token_path(section: &Section<'_>, url: Text<'_>, target: &Target, provider: &ProviderSettings) {
-    let known = Target::new(provider.url.as_str()).map(|known| known.origin());
-    if known.as_ref() != Ok(&target.origin()) {
+    let help = match &provider.grant {
+        GrantSettings::Session(session) => {
+            let origin: Option<Origin> = target.origin().parse().ok();
+            let is_allowed = origin.is_some_and(|origin| session.origins.contains(&origin));
+            (!is_allowed)
+                .then(|| "add it to the provider's `auth.origins`, or use another provider".to_owned())
+        }
+        _ => {
+            let known = provider.url.as_ref().and_then(|url| Target::new(url.as_str()).ok());
+            let is_below = known.is_some_and(|known| known.origin() == target.origin());
+            let url = provider.url.as_ref().map_or("its URL", Endpoint::as_str);
+            (!is_below).then(|| format!("use an upstream below `{url}`, or another provider"))
+        }
+    };
+    if let Some(help) = help {
         let message = format!(
             "the token of provider `{}` would go to another origin than the provider's own",
             provider.name
         );
-        section.error(
-            url.at,
-            message,
-            format!("use an upstream below `{}`, or another provider", provider.url),
-        );
+        section.error(url.at, message, help);
     }
 }
 

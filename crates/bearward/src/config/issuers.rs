@@ -222,7 +222,7 @@ fn preset(section: &Section<'_>) -> Preset {
 }
 
 /// Public-key algorithms alone; a guard that would take HMAC could be fooled with the public key.
-fn algorithms(section: &Section<'_>) -> Option<Vec<Algorithm>> {
+pub(crate) fn algorithms(section: &Section<'_>) -> Option<Vec<Algorithm>> {
     let read = |text: Text<'_>| {
         let algorithm = algorithm_named(text.text);
         if algorithm.is_none() {

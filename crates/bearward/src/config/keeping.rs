@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bearward_client::session::{MIN_TTL, MIN_TTL_ID};
 use bearward_store::{Kept, Storage};
 
 use super::reader::Section;
@@ -19,26 +20,6 @@ pub(crate) struct Keeping {
 }
 
 impl Keeping {
-    /// What `default` says, directly and under `mcp`; two places that disagree are an error.
-    pub(crate) fn of_defaults(root: &Section<'_>) -> Self {
-        let Some(default) = root.section("default") else { return Self::default() };
-        let above = Self::read(&default);
-        let below = default.section("mcp").map(|mcp| {
-            for later in ["reuseAuthorizer", "reuseAuthorizerMode"] {
-                mcp.not_yet(later, "it belongs to reusing the application's login");
-            }
-            let below = Self::read(&mcp);
-            if above.disagrees(&below) {
-                let message = "`default` and `default.mcp` say different things of `minTTL` or `storage`";
-                mcp.error(mcp.at(), message, "say it in one place");
-            }
-            mcp.finish();
-            below
-        });
-        default.finish();
-        above.or(below.unwrap_or_default())
-    }
-
     /// What a section says.
     pub(crate) fn read(section: &Section<'_>) -> Self {
         let mut keeping = Self::default();
@@ -87,7 +68,14 @@ impl Keeping {
         MinTtl { access: self.access_ttl.unwrap_or_default(), id: self.id_ttl.unwrap_or_default() }
     }
 
-    fn disagrees(&self, other: &Self) -> bool {
+    /// The same for a session's tokens, which a page must not find expired.
+    pub(crate) fn min_ttl_of_sessions(&self) -> MinTtl {
+        let (access, id) = (self.access_ttl.unwrap_or(MIN_TTL), self.id_ttl.unwrap_or(MIN_TTL_ID));
+        MinTtl { access, id }
+    }
+
+    /// Whether both say something of the same part, and not the same.
+    pub(crate) fn disagrees(&self, other: &Self) -> bool {
         fn differ<T: PartialEq + Copy>(one: Option<T>, other: Option<T>) -> bool {
             one.is_some() && other.is_some() && one != other
         }

@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use bearward_client::Choice;
+
 use super::blot::without_secrets;
+use super::defaults::Defaults;
 use super::problem::{ConfigErrors, Problem};
 use super::reader::{Problems, Section};
 use super::settings::Settings;
 use super::tree::{Node, Place, place_in, scalars};
 use super::{
-    audit, from_environment, guards, overrides, providers, revocation, server, state, stores, together, tree,
+    as_written, audit, broker, from_environment, guards, overrides, providers, reuse, revocation, server,
+    state, stores, together, tree,
 };
 
 /// The process's environment, taken once at start.
@@ -154,13 +158,14 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
     })?;
     let shown = without_secrets(source, Some(&tree));
     let problems = Problems::default();
+    as_written::gather(&mut tree, &problems);
     let variables: Vec<_> = environment.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let is_described = from_environment::apply(&mut tree, &variables, &problems);
     overrides::apply(&mut tree, &variables, &problems);
     not_interpolated(&tree, &problems);
-    not_read_yet(&variables, &problems);
+    let environment_says = reuse::of_environment(&variables, &problems);
     let root = Section::new("", &tree, &problems);
-    let settings = read(&root, &problems, is_described);
+    let settings = read(&root, &problems, is_described, environment_says, &|place| place.in_words(source));
     if !problems.has_errors() {
         together::check(&root, &settings);
     }
@@ -175,11 +180,14 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
 }
 
 /// `is_described`: there is a guard in the environment, or what is wrong with it has been said.
-fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings {
-    for (later, what) in [("broker", "it has no broker"), ("rollout", "every guard and provider is fully on")]
-    {
-        root.not_yet(later, what);
-    }
+fn read(
+    root: &Section<'_>,
+    problems: &Problems,
+    is_described: bool,
+    environment: Choice,
+    places: &dyn Fn(&Place) -> String,
+) -> Settings {
+    root.not_yet("rollout", "every guard and provider is fully on");
     let server = server::read(root, problems);
     let revocation = root.section("revocation").map(|section| revocation::read(&section)).unwrap_or_default();
     let audit = root.section("telemetry").and_then(|telemetry| {
@@ -187,9 +195,15 @@ fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings
         telemetry.finish();
         audit
     });
-    let providers = providers::read(root);
+    let defaults = Defaults::read(root);
+    let broker = broker::read(root, &defaults, &server);
+    let shared = providers::Shared { defaults, environment, broker: broker.as_ref(), places };
+    let providers = providers::read(root, &shared);
     let guards = guards::read(root, &providers, &server.allowed_origins);
-    if !is_described && server.egress.is_none() && root.node("guards").is_none_or(Node::is_empty_list) {
+    let has_guards = root.node("guards").is_some_and(|guards| !guards.is_empty_list());
+    // Providers alone are a configuration for programs that call them.
+    let is_something = has_guards || is_described || server.egress.is_some() || root.has("broker");
+    if !is_something && root.section("mcp").is_none_or(|mcp| !mcp.has("providers")) {
         root.missing(
             "guards",
             "[{resource: …, upstream: …, issuers: […]}]` or `server.egress: 127.0.0.1:8090",
@@ -201,18 +215,7 @@ fn read(root: &Section<'_>, problems: &Problems, is_described: bool) -> Settings
         problems.vault_is_missing();
     }
     root.finish();
-    Settings { server, guards, providers, revocation, audit, state, stores }
-}
-
-/// Names that are promised and that this version does not read: whoever sets them must know.
-fn not_read_yet(variables: &[(String, String)], problems: &Problems) {
-    const PROMISED: [&str; 2] = ["MCP_REUSE_AUTHORIZER", "MCP_REUSE_AUTHORIZER_MODE"];
-    for (name, _) in variables.iter().filter(|(name, _)| PROMISED.contains(&name.as_str())) {
-        let message =
-            format!("environment variable `{name}` is known, but this version does not read it yet");
-        let help = "say it in the configuration file";
-        problems.add(Problem::warning(&Place::Env(name.clone()), message, "", help));
-    }
+    Settings { server, guards, providers, broker, revocation, audit, state, stores }
 }
 
 /// `${VAR}` means something elsewhere. Here it would be taken as it stands, to someone's surprise.

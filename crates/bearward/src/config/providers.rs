@@ -2,20 +2,37 @@
 
 use std::collections::HashSet;
 
+use bearward_client::Choice;
 use bearward_gateway::provider::TenantFrom;
 use bearward_supply::TenantSigner;
 use bearward_supply::tenant_headers::is_tenant;
 use bearward_token::{ClientSecret, Endpoint, PlaceError};
 
-use super::grants;
+use super::defaults::Defaults;
+use super::explain::{Where, explain};
 use super::keeping::Keeping;
 use super::reader::{Section, Text};
-use super::settings::{ProviderSettings, TenantSettings};
+use super::settings::{BrokerSettings, GrantSettings, ProviderSettings, TenantSettings};
+use super::tree::Place;
 use super::values::secret;
+use super::{grants, session};
+
+const EXAMPLE: &str = "https://api.example.com";
+
+/// What providers share.
+pub(crate) struct Shared<'a> {
+    /// What holds where they say nothing.
+    pub(crate) defaults: Defaults,
+    /// What the environment says of reuse.
+    pub(crate) environment: Choice,
+    /// Where users sign in.
+    pub(crate) broker: Option<&'a BrokerSettings>,
+    /// Says where something stands.
+    pub(crate) places: &'a dyn Fn(&Place) -> String,
+}
 
 /// Reads all of them.
-pub(crate) fn read(root: &Section<'_>) -> Vec<ProviderSettings> {
-    let defaults = Keeping::of_defaults(root);
+pub(crate) fn read(root: &Section<'_>, shared: &Shared<'_>) -> Vec<ProviderSettings> {
     let Some(mcp) = root.section("mcp") else { return Vec::new() };
     let mut names = HashSet::new();
     let mut providers = Vec::new();
@@ -28,7 +45,7 @@ pub(crate) fn read(root: &Section<'_>) -> Vec<ProviderSettings> {
                 "give each its own name",
             );
         }
-        providers.extend(provider(&section, name, &defaults));
+        providers.extend(provider(root, &section, name, shared));
         section.finish();
     }
     mcp.finish();
@@ -47,8 +64,12 @@ fn name<'a>(section: &Section<'a>) -> Option<Text<'a>> {
     Some(name)
 }
 
-fn provider(section: &Section<'_>, name: Option<Text<'_>>, defaults: &Keeping) -> Option<ProviderSettings> {
-    let url = section.required_text("url", "https://api.example.com");
+fn provider(
+    root: &Section<'_>,
+    section: &Section<'_>,
+    name: Option<Text<'_>>,
+    shared: &Shared<'_>,
+) -> Option<ProviderSettings> {
     let tenant_headers = section.section("tenantHeaders").and_then(|tenant| {
         let read = tenant_headers(&tenant);
         tenant.finish();
@@ -58,26 +79,40 @@ fn provider(section: &Section<'_>, name: Option<Text<'_>>, defaults: &Keeping) -
         section.missing("auth", "{grant: client_credentials, …}");
         return None;
     };
-    for later in ["reuseAuthorizer", "reuseAuthorizerMode"] {
-        auth.not_yet(later, "it belongs to reusing the application's login");
-    }
     let allow_insecure = auth.flag("allowInsecure").unwrap_or(false);
-    let url = url.and_then(|url| destination(section, url, allow_insecure));
-    let grant = grants::read(&auth);
-    let keeping = Keeping::read(&auth).or(*defaults);
+    let url = section.some_text("url", EXAMPLE).map(|url| destination(section, url, allow_insecure));
+    let Shared { defaults, environment, broker, .. } = shared;
+    let around = session::Around { broker: *broker, environment: *environment, global: defaults.reuse };
+    let grant = grants::read(&auth, url.as_ref().and_then(Option::as_ref), &around);
+    if url.is_none() && !matches!(grant, None | Some(GrantSettings::Session(_))) {
+        section.missing("url", EXAMPLE);
+    }
+    let keeping = Keeping::read(&auth).or(defaults.keeping);
+    let min_ttl = match grant {
+        Some(GrantSettings::Session(_)) => keeping.min_ttl_of_sessions(),
+        _ => keeping.min_ttl(),
+    };
     let prefetch = auth.flag("prefetch").unwrap_or(true);
     let hands_out = auth.flag("handOut").unwrap_or(false);
     auth.finish();
-    Some(ProviderSettings {
+    // One that could not be read has been said to be wrong.
+    let url = match url {
+        Some(url) => Some(url?),
+        None => None,
+    };
+    let settings = ProviderSettings {
         name: name?.text.to_owned(),
-        url: url?,
+        url,
         grant: grant?,
         prefetch,
         storage: keeping.storage(),
-        min_ttl: keeping.min_ttl(),
+        min_ttl,
         hands_out,
         tenant_headers,
-    })
+        explained: Vec::new(),
+    };
+    let explained = explain(&settings, &Where { root, section, auth: &auth, places: shared.places });
+    Some(ProviderSettings { explained, ..settings })
 }
 
 /// A token leaves over plain HTTP to loopback alone, and only where that was asked for.

@@ -1,16 +1,21 @@
 //! What a configuration says, in types that cannot be wrong. Services are built from these and nothing else.
 
 mod provider;
+mod session;
+mod setting;
 
 pub use provider::{
     ActorSettings, ClientSettings, GrantSettings, MinTtl, ProviderSettings, RequestSettings, TenantSettings,
 };
+pub use session::{BrokerSettings, SessionSettings, Via};
+pub use setting::Setting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bearward_client::Choice;
 use bearward_gateway::revision::Revisions;
 use bearward_gateway::target::Target;
 use bearward_guard::keys::Algorithm;
@@ -31,6 +36,8 @@ pub struct Settings {
     pub guards: Vec<GuardSettings>,
     /// Where tokens go.
     pub providers: Vec<ProviderSettings>,
+    /// Where users sign in; absent: nowhere here.
+    pub broker: Option<BrokerSettings>,
     /// Where revocations are.
     pub revocation: RevocationSettings,
     /// Where decisions are written down; absent: nowhere.
@@ -101,8 +108,24 @@ impl Settings {
         let vault = self.stores.vault.iter().map(|vault| &vault.auth);
         let vault = vault.filter(|auth| !matches!(auth, VaultAuth::Kubernetes { .. }));
         let vault = vault.map(|auth| ("the login to Vault".to_owned(), auth.secret()));
-        let servers = keys.chain(audit).chain(admin).chain(state).chain(vault);
+        let broker = self.broker.as_ref().and_then(BrokerSettings::secret);
+        let broker = broker.map(|secret| ("broker".to_owned(), secret));
+        let servers = keys.chain(audit).chain(admin).chain(state).chain(vault).chain(broker);
         providers.chain(issuers).chain(servers).collect()
+    }
+
+    /// True when there is anything to listen for.
+    pub fn serves(&self) -> bool {
+        !self.guards.is_empty() || self.server.egress.is_some() || self.broker.is_some()
+    }
+
+    /// With what the command line says of reuse, which beats what stands here.
+    #[must_use]
+    pub fn with_flags(mut self, flags: Choice) -> Self {
+        for provider in &mut self.providers {
+            provider.set_flags(flags);
+        }
+        self
     }
 
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts
@@ -128,7 +151,8 @@ impl Settings {
         let server = self.server.identity_keys.iter_mut().chain(&mut self.server.admin_token);
         let state = state.into_iter().flat_map(|state| &mut state.keys);
         let providers = self.providers.iter_mut().flat_map(ProviderSettings::secrets_mut);
-        for secret in server.chain(hidden).chain(state).chain(providers).chain(vault.1) {
+        let broker = self.broker.as_mut().and_then(BrokerSettings::secret_mut);
+        for secret in server.chain(hidden).chain(state).chain(providers).chain(vault.1).chain(broker) {
             if let SecretRef::File(path) = secret {
                 *path = folder.join(&path);
             }

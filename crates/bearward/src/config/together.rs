@@ -7,6 +7,7 @@ use bearward_gateway::provider::TenantFrom;
 use bearward_store::Kept;
 
 use super::reader::Section;
+use super::sessions;
 use super::settings::{GrantSettings, GuardSettings, ListenAddress, ProviderSettings, Settings};
 use super::tree::Place;
 
@@ -18,16 +19,18 @@ pub(crate) fn check(root: &Section<'_>, settings: &Settings) {
         addresses_are_told_apart(section, guard, settings);
     }
     logins_are_told_apart(root, &settings.providers);
+    sessions::check_broker(root, settings);
     let sections = root.section("mcp").map(|mcp| mcp.sections("providers")).unwrap_or_default();
     for (section, provider) in sections.iter().zip(&settings.providers) {
         let is_behind_a_guard =
             settings.guards.iter().any(|guard| guard.provider.as_deref() == Some(provider.name.as_str()));
-        is_used(section, settings, is_behind_a_guard);
+        is_used(section, provider, settings, is_behind_a_guard);
         has_a_tenant(section, provider, settings.server.egress.is_some(), is_behind_a_guard);
         has_a_caller(section, provider, settings.server.egress.is_some(), is_behind_a_guard);
         is_kept_somewhere(section, provider, settings);
         is_handed_out_for_something(section, provider, settings);
         goes_where_it_was_issued_for(section, provider, &settings.guards);
+        sessions::check_provider(section, provider, settings, is_behind_a_guard);
     }
 }
 
@@ -48,7 +51,7 @@ fn logins_are_told_apart(root: &Section<'_>, providers: &[ProviderSettings]) {
 }
 
 /// Where a provider's `auth` stands.
-fn auth_at<'a>(section: &Section<'a>) -> &'a Place {
+pub(super) fn auth_at<'a>(section: &Section<'a>) -> &'a Place {
     section.node("auth").map_or(section.at(), |node| &node.at)
 }
 
@@ -59,7 +62,9 @@ fn has_a_caller(
     has_egress: bool,
     is_behind_a_guard: bool,
 ) {
-    if provider.grant.has_shared() || (!has_egress && is_behind_a_guard) {
+    // A session comes along with the request itself.
+    let has_its_own = matches!(provider.grant, GrantSettings::Session(_));
+    if provider.grant.has_shared() || has_its_own || (!has_egress && is_behind_a_guard) {
         return;
     }
     let message = "calls through the sidecar have no caller, and this provider's token is its caller's own";
@@ -185,8 +190,9 @@ fn identity_is_not_the_tenant(section: &Section<'_>, guard: &GuardSettings, prov
     }
 }
 
-fn is_used(section: &Section<'_>, settings: &Settings, is_behind_a_guard: bool) {
-    if settings.server.egress.is_none() && !is_behind_a_guard {
+fn is_used(section: &Section<'_>, provider: &ProviderSettings, settings: &Settings, is_behind_a_guard: bool) {
+    let is_a_sessions = matches!(provider.grant, GrantSettings::Session(_)) && settings.broker.is_some();
+    if settings.server.egress.is_none() && !is_behind_a_guard && !is_a_sessions {
         let at = section.text("name").map_or(section.at(), |text| text.at);
         let help = "name it in a guard (`upstream: {provider: …}`), or open the sidecar (`server.egress`)";
         section.warn(at, "nobody can use this provider's token", help);

@@ -48,6 +48,19 @@ pub(crate) enum Place {
     Env(String),
 }
 
+impl Place {
+    /// For a person, in the text that was read.
+    pub(crate) fn in_words(&self, source: &str) -> String {
+        match self {
+            Self::Env(name) => name.clone(),
+            Self::File { offset, .. } => {
+                let before = source.get(..*offset).unwrap_or_default();
+                format!("line {}", before.matches('\n').count() + 1)
+            }
+        }
+    }
+}
+
 /// Reads a document. An empty one is an empty mapping.
 pub(crate) fn parse(source: &str) -> Result<Node, serde_saphyr::Error> {
     let mut tree: Node = match serde_saphyr::from_str::<Option<Raw>>(source)? {

@@ -69,7 +69,10 @@ impl Scene {
     }
 
     async fn token(&self, source: &Source, caller: Option<&Caller<'_>>) -> Result<String, Failure> {
-        let picked = source.pick(caller, &*self.clock).map_err(|error| (*error.failure).clone())?;
+        let picked = source
+            .pick(&HeaderMap::new(), caller, &*self.clock)
+            .await
+            .map_err(|error| (*error.failure).clone())?;
         let task = tokio::spawn(async move { picked.ensure_access(&Wanted::default()).await });
         settle().await;
         while !task.is_finished() {
@@ -109,22 +112,32 @@ fn principal(subject: &str, aud: Value) -> Principal {
     }
 }
 
-fn acting(source: &Source, clock: &ManualClock, subject: &str) -> Acting {
+async fn acting(source: &Source, clock: &ManualClock, subject: &str) -> Acting {
     let (principal, token) = (principal(subject, Value::Null), AccessToken::new(subject));
-    source.pick(Some(&Caller { principal: &principal, token: &token }), clock).unwrap().acting
+    source
+        .pick(&HeaderMap::new(), Some(&Caller { principal: &principal, token: &token }), clock)
+        .await
+        .unwrap()
+        .acting
 }
 
 #[tokio::test]
 async fn a_share_of_the_callers_is_the_same_every_time_and_grows_without_losing_anybody() {
     let scene = Scene::new();
-    let own = |percent| {
+    let own = async |percent| {
         let source = scene.staged(percent);
-        (0..500).filter(|n| acting(&source, &scene.clock, &format!("user-{n}")) == Acting::Own).collect()
+        let mut own = HashSet::new();
+        for n in 0..500 {
+            if acting(&source, &scene.clock, &format!("user-{n}")).await == Acting::Own {
+                own.insert(n);
+            }
+        }
+        own
     };
-    let (ten, again, half): (HashSet<u32>, HashSet<u32>, HashSet<u32>) = (own(10), own(10), own(50));
+    let (ten, again, half) = (own(10).await, own(10).await, own(50).await);
     assert_eq!(ten, again);
     assert!(ten.is_subset(&half) && ten.len() > 20 && half.len() < 350, "{} {}", ten.len(), half.len());
-    let (nobody, everybody): (HashSet<u32>, HashSet<u32>) = (own(0), own(100));
+    let (nobody, everybody) = (own(0).await, own(100).await);
     assert_eq!((nobody.len(), everybody.len()), (0, 500));
 }
 
@@ -257,12 +270,12 @@ async fn a_callers_token_that_has_died_does_not_pass_and_becomes_no_header() {
     let (principal, token) = (principal("alice", json!(RESOURCE)), AccessToken::new("of alice"));
     let caller = Caller { principal: &principal, token: &token };
     scene.clock.advance(Duration::from_secs(599));
-    let picked = source.pick(Some(&caller), &*scene.clock).unwrap();
+    let picked = source.pick(&HeaderMap::new(), Some(&caller), &*scene.clock).await.unwrap();
     let supplied = picked.ensure_access(&Wanted::default()).await.unwrap();
     assert!(supplied.authorization(&*scene.clock).is_some());
     assert_eq!(picked.instead_of(&supplied, &Wanted::default()).await.map(|other| other.is_none()), Ok(true));
     scene.clock.advance(Duration::from_secs(1));
     assert!(supplied.authorization(&*scene.clock).is_none());
-    let failure = source.pick(Some(&caller), &*scene.clock).unwrap_err().failure;
+    let failure = source.pick(&HeaderMap::new(), Some(&caller), &*scene.clock).await.unwrap_err().failure;
     assert_eq!(failure.outcome(), "not_for_caller");
 }

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use bearward_client::{Choice, Level};
 use bearward_issuer::ClientAuth;
 use bearward_secrets::SecretRef;
 use bearward_store::Storage;
 use bearward_token::{Endpoint, Issuer, ScopeSet, Share};
+
+use super::{SessionSettings, Setting};
 
 /// One outbound destination.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
     /// Its name.
     pub name: String,
-    /// Its base URL: HTTPS, or loopback with `allowInsecure`.
-    pub url: Endpoint,
+    /// Its base URL: HTTPS, or loopback with `allowInsecure`. Without one it cannot be called through the sidecar.
+    pub url: Option<Endpoint>,
     /// How its tokens are had.
     pub grant: GrantSettings,
     /// Whether its token is got at the start and kept fresh while nobody asks.
@@ -26,6 +29,8 @@ pub struct ProviderSettings {
     pub hands_out: bool,
     /// Signed tenant headers.
     pub tenant_headers: Option<TenantSettings>,
+    /// All that it says and does not say, with who decided.
+    pub explained: Vec<Setting>,
 }
 
 /// How tokens are had.
@@ -49,6 +54,8 @@ pub enum GrantSettings {
         /// For whom; the others share one by the client's own credential. Absent: for everybody.
         share: Option<Share>,
     },
+    /// Each user's own, of the session that they have at the application.
+    Session(SessionSettings),
     /// The caller's very token.
     Passthrough {
         /// What it must have been issued for.
@@ -134,8 +141,27 @@ impl ProviderSettings {
 
     /// What its tokens are for, as far as that is said.
     pub fn audience(&self) -> Option<String> {
+        if let GrantSettings::Session(session) = &self.grant {
+            return session.audience().map(str::to_owned);
+        }
         let request = self.request()?;
         request.audience.clone().or_else(|| request.resource.clone())
+    }
+
+    /// Takes in what the command line says of reuse.
+    pub(super) fn set_flags(&mut self, flags: Choice) {
+        let GrantSettings::Session(session) = &mut self.grant else { return };
+        session.levels.cli = flags;
+        let (reuse, mode) = (flags.reuse.map(|on| on.to_string()), flags.mode.map(|mode| mode.to_string()));
+        for (name, flag, said) in [
+            ("reuseAuthorizer", "--mcp-reuse-authorizer", reuse),
+            ("reuseAuthorizerMode", "--mcp-reuse-authorizer-mode", mode),
+        ] {
+            let setting = self.explained.iter_mut().find(|setting| setting.name == name);
+            if let (Some(setting), Some(value)) = (setting, said) {
+                (setting.value, setting.level, setting.at) = (value, Level::Cli, Some(flag.to_owned()));
+            }
+        }
     }
 
     /// Every secret, with what it is for.
@@ -161,7 +187,7 @@ impl ProviderSettings {
                 (request.client.credential.as_mut(), Some(given))
             }
             GrantSettings::Static { token, .. } => (None, Some(token)),
-            GrantSettings::Passthrough { .. } => (None, None),
+            GrantSettings::Passthrough { .. } | GrantSettings::Session(_) => (None, None),
         };
         let tenant = self.tenant_headers.as_mut().map(|tenant| &mut tenant.secret);
         client.into_iter().chain(given).chain(tenant)
@@ -175,18 +201,18 @@ impl GrantSettings {
             Self::ClientCredentials(request)
             | Self::RefreshToken { request, .. }
             | Self::TokenExchange { request, .. } => Some(request),
-            Self::Passthrough { .. } | Self::Static { .. } => None,
+            Self::Passthrough { .. } | Self::Static { .. } | Self::Session(_) => None,
         }
     }
 
     /// True when a token that is asked for here is the caller's own, for some callers at least.
     pub fn is_callers_own(&self) -> bool {
-        matches!(self, Self::TokenExchange { .. } | Self::Passthrough { .. })
+        matches!(self, Self::TokenExchange { .. } | Self::Passthrough { .. } | Self::Session(_))
     }
 
     /// True when there is a token that calls without a caller can use.
     pub fn has_shared(&self) -> bool {
-        !matches!(self, Self::TokenExchange { share: None, .. } | Self::Passthrough { .. })
+        !matches!(self, Self::TokenExchange { share: None, .. } | Self::Passthrough { .. } | Self::Session(_))
     }
 
     /// As the configuration writes it.
@@ -195,6 +221,7 @@ impl GrantSettings {
             Self::ClientCredentials(_) => "client_credentials",
             Self::RefreshToken { .. } => "refresh_token",
             Self::TokenExchange { .. } => "token_exchange",
+            Self::Session(_) => "session",
             Self::Passthrough { .. } => "passthrough",
             Self::Static { .. } => "static",
         }
