@@ -1,4 +1,4 @@
-//! Answers: never stored by anybody on the way (HARD 29), errors as problems.
+//! Answers: documents, redirects, and errors as problems.
 
 use axum::Json;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
@@ -10,7 +10,7 @@ use crate::problem::{CONTENT_TYPE as PROBLEM, Problem};
 
 /// A document.
 pub(crate) fn document(document: Value) -> Response {
-    unstored(Json(document).into_response())
+    Json(document).into_response()
 }
 
 /// The browser goes elsewhere, with what it is given to keep.
@@ -19,7 +19,7 @@ pub(crate) fn redirect(to: &str, cookies: impl IntoIterator<Item = Option<Header
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let answer = (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response();
-    keeping(unstored(answer), cookies)
+    keeping(answer, cookies)
 }
 
 /// Gives the browser cookies to keep, or to forget.
@@ -33,8 +33,8 @@ pub(crate) fn keeping(
     answer
 }
 
-/// Kept by nobody on the way.
-pub(crate) fn unstored(mut answer: Response) -> Response {
+/// Kept by nobody on the way, whatever it is (HARD 29).
+pub(crate) async fn unstored(mut answer: Response) -> Response {
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
@@ -42,7 +42,7 @@ pub(crate) fn unstored(mut answer: Response) -> Response {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(PROBLEM))]);
-        let mut answer = unstored((self.kind.status(), headers, self.document().to_string()).into_response());
+        let mut answer = (self.kind.status(), headers, self.document().to_string()).into_response();
         self.tell_when(answer.headers_mut());
         answer
     }

@@ -4,7 +4,6 @@ use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 
-use crate::answer::unstored;
 use crate::problem::Problem;
 
 /// The page has a style of its own and nothing else.
@@ -19,7 +18,7 @@ pub(crate) fn in_browser(problem: &Problem, headers: &HeaderMap) -> Response {
     if !wants_page {
         return problem.clone().into_response();
     }
-    let mut answer = unstored((problem.kind.status(), page(problem)).into_response());
+    let mut answer = (problem.kind.status(), page(problem)).into_response();
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

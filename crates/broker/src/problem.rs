@@ -37,6 +37,8 @@ pub enum ProblemKind {
     OriginNotAllowed,
     AuthorityMismatch,
     TooManyAttempts,
+    NotFound,
+    MethodNotAllowed,
 }
 
 /// A problem of one request.
@@ -52,7 +54,7 @@ pub struct Problem {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::LoginRequired,
         Self::SessionAmbiguous,
         Self::CsrfRejected,
@@ -73,6 +75,8 @@ impl ProblemKind {
         Self::OriginNotAllowed,
         Self::AuthorityMismatch,
         Self::TooManyAttempts,
+        Self::NotFound,
+        Self::MethodNotAllowed,
     ];
 
     /// The published word.
@@ -154,6 +158,10 @@ impl ProblemKind {
                 S::FORBIDDEN,
                 "This provider takes tokens of another authority than the one that users sign in at",
             ),
+            Self::NotFound => ("not-found", S::NOT_FOUND, "There is no endpoint at this path"),
+            Self::MethodNotAllowed => {
+                ("method-not-allowed", S::METHOD_NOT_ALLOWED, "This endpoint is asked by another method")
+            }
             Self::TooManyAttempts => (
                 "too-many-attempts",
                 S::TOO_MANY_REQUESTS,

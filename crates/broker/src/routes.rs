@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use bearward_guard::limits::Limits;
 use bearward_observe::Observer;
 use bearward_token::{Clock, Issuer};
 
+use crate::answer::unstored;
 use crate::cookies::{CookieRules, Presented};
 use crate::login::Login;
 use crate::problem::{Problem, ProblemKind};
@@ -28,6 +29,9 @@ use crate::sessions::{Entered, Session, SessionError, Sessions};
 
 /// The endpoints, described (OpenAPI 3.1).
 pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// Longest body, in bytes: a name and some scopes.
+const MAX_BODY: usize = 16 * 1024;
 
 /// All there is of one application.
 #[derive(Debug)]
@@ -77,6 +81,7 @@ pub fn router(application: Arc<Application>) -> Result<Router, String> {
         .route("/auth/broker/exchange", post(tokens::exchange))
         .route("/auth/broker/refresh", post(tokens::refresh))
         .route("/auth/broker/peek", get(tokens::peek))
+        .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(trusted, same_site::check))
         .layer(csrf);
     let asked = match cors {
@@ -86,8 +91,15 @@ pub fn router(application: Arc<Application>) -> Result<Router, String> {
     let visited = Router::new()
         .route("/auth/login", get(signing_in::log_in))
         .route("/auth/callback", get(signing_in::callback))
-        .route("/auth/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI)));
-    Ok(asked.merge(visited).with_state(application))
+        .route("/auth/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI)))
+        .method_not_allowed_fallback(wrong_method);
+    let all = asked.merge(visited);
+    let all = all.fallback(async || Problem::new(ProblemKind::NotFound));
+    Ok(all.layer(DefaultBodyLimit::max(MAX_BODY)).layer(map_response(unstored)).with_state(application))
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(ProblemKind::MethodNotAllowed)
 }
 
 impl Application {

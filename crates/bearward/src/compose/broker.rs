@@ -143,9 +143,14 @@ impl Builder<'_> {
     /// How a user's token is exchanged for each provider, be it a session's or one that a caller of the gateway came with.
     fn exchanges(&self, broker: &BrokerSettings) -> Vec<(String, Exchange)> {
         let exchange = |(provider, session): (&ProviderSettings, &SessionSettings)| {
+            // Its own, or the sign-in's: a token for both would open the one to whoever has the other's.
+            let (audience, resource) = match session.audience() {
+                Some(_) => (session.audience.clone(), session.resource.clone()),
+                None => (broker.request.audience.clone(), broker.request.resource.clone()),
+            };
             let request = RequestSettings {
-                audience: session.audience.clone().or_else(|| broker.request.audience.clone()),
-                resource: session.resource.clone().or_else(|| broker.request.resource.clone()),
+                audience,
+                resource,
                 scopes: session.scopes.clone(),
                 ..broker.request.clone()
             };

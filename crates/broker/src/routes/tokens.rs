@@ -1,7 +1,7 @@
 //! Where a program asks for tokens with the user's cookie: exchange, refresh, peek.
 
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -19,8 +19,8 @@ use crate::cookies::Presented;
 use crate::problem::{Problem, ProblemKind};
 use crate::providers::Brokered;
 
-/// Longest body, in bytes: a name and some scopes.
-const MAX_BODY: usize = 16 * 1024;
+/// A body, if it is short enough and came.
+type Sent = Result<Bytes, BytesRejection>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,8 +41,8 @@ struct Complaint {
 }
 
 /// `POST /auth/broker/exchange`.
-pub(super) async fn exchange(State(app): App, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
-    let Wish { provider, scopes } = read(&headers, &body)?;
+pub(super) async fn exchange(State(app): App, headers: HeaderMap, body: Sent) -> Result<Response, Problem> {
+    let Wish { provider, scopes } = read(&headers, body)?;
     let (cookie, session) = app.entered(&headers).await?;
     let provider = app.provider(&provider)?;
     let scopes = provider.allowed(&scopes)?;
@@ -57,8 +57,8 @@ pub(super) async fn exchange(State(app): App, headers: HeaderMap, body: Bytes) -
 }
 
 /// `POST /auth/broker/refresh`.
-pub(super) async fn refresh(State(app): App, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
-    let Complaint { provider, scopes, rejected } = read(&headers, &body)?;
+pub(super) async fn refresh(State(app): App, headers: HeaderMap, body: Sent) -> Result<Response, Problem> {
+    let Complaint { provider, scopes, rejected } = read(&headers, body)?;
     let invalid =
         || Problem::new(ProblemKind::InvalidRequest).detail("`rejected` is the SHA-256 of a token, in hex");
     let rejected = rejected.map(|hex| Fingerprint::from_hex(&hex).ok_or_else(invalid)).transpose()?;
@@ -133,15 +133,15 @@ impl Application {
     }
 }
 
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Sent) -> Result<T, Problem> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(ProblemKind::UnsupportedContentType));
     }
-    if body.len() > MAX_BODY {
-        return Err(Problem::new(ProblemKind::InvalidRequest).detail("the body is too long"));
-    }
-    serde_json::from_slice(body).map_err(|_| {
+    let body = body.map_err(|_| {
+        Problem::new(ProblemKind::InvalidRequest).detail("the body is too long, or broke off")
+    })?;
+    serde_json::from_slice(&body).map_err(|_| {
         Problem::new(ProblemKind::InvalidRequest).detail("write `{\"provider\": \"NAME\", \"scopes\": []}`")
     })
 }

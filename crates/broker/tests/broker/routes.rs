@@ -1,5 +1,6 @@
 //! The endpoints, as a browser's page calls them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
 use bearward_broker::{
-    Application, Brokered, By, CookieRules, Lives, ProblemKind, Providers, Sessions, router,
+    Application, Brokered, By, CameFrom, CookieRules, Lives, ProblemKind, Providers, Sessions, router,
 };
 use bearward_guard::Revocations;
+use bearward_guard::limits::{LimitSettings, Limits, Rate};
+use bearward_observe::{Denial, Observer};
 use bearward_store::Memory;
 use bearward_supply::Wanted;
 use bearward_token::{Fingerprint, SystemClock};
@@ -21,6 +24,8 @@ use url::Url;
 
 use crate::scene::{MCP, Scene, scene};
 
+/// So many sign-ins an address may begin at once.
+const ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const HOME: &str = "https://app.example.com";
 
 /// A browser with the application's cookies, on one of its pages.
@@ -28,12 +33,14 @@ struct Page {
     scene: Scene,
     app: Router,
     cookies: Vec<(String, String)>,
+    observer: Observer,
 }
 
 struct Answer {
     status: u16,
     headers: axum::http::HeaderMap,
     body: Value,
+    text: String,
 }
 
 async fn page() -> Page {
@@ -47,17 +54,19 @@ async fn page_with(origins: &[&str]) -> Page {
     let store = Arc::new(Memory::new(100, clock.clone()));
     let issuer = scene.issuer.issuer().parse().unwrap();
     let lives = Lives { idle: Duration::from_secs(3600), absolute: Duration::from_secs(8 * 3600) };
-    let brokered = |name: &str, is_allowed| Brokered {
+    let brokered = |name: &str, denial| Brokered {
         name: name.into(),
         audience: MCP.into(),
-        is_allowed,
+        denial,
         scopes: "mcp".parse().unwrap(),
         by: By::Login,
         wanted: Wanted::default(),
     };
-    let tokens = scene.session_tokens();
+    let (tokens, observer) = (scene.session_tokens(), Observer::new());
     let Scene { issuer: server, login, browser, http } = scene;
-    let app = router(Application {
+    let limit = Rate { count: ATTEMPTS, per: Duration::from_secs(60), burst: ATTEMPTS };
+    let limit = LimitSettings { failures_per_address: Some(limit), ..LimitSettings::default() };
+    let app = router(Arc::new(Application {
         login,
         sessions: Sessions::new(
             store,
@@ -68,17 +77,25 @@ async fn page_with(origins: &[&str]) -> Page {
             Arc::new(Revocations::new(clock.clone())),
         ),
         tokens,
-        providers: Providers::new(vec![brokered("tools", true), brokered("foreign", false)]),
+        providers: Providers::new(vec![
+            brokered("tools", None),
+            brokered("other-audience", Some(Denial::AudienceNotAllowed)),
+            brokered("foreign", Some(Denial::AuthorityMismatch)),
+            brokered("nowhere", Some(Denial::OriginNotAllowed)),
+        ]),
         session_cookie: CookieRules::secure("session", SameSite::Lax),
         browser_cookie: CookieRules::secure("login", SameSite::Lax),
         session_life: lives.absolute,
         after_logout: Some(HOME.into()),
         origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        attempts_from: Limits::new(&limit, clock.clone()),
+        observer: observer.clone(),
         clock,
-    });
+    }));
     // What remains of the scene: the issuer, and who plays the browser there.
     let login = crate::scene::scene().await.login;
-    Page { scene: Scene { issuer: server, login, browser, http }, app: app.unwrap(), cookies: Vec::new() }
+    let scene = Scene { issuer: server, login, browser, http };
+    Page { scene, app: app.unwrap(), cookies: Vec::new(), observer }
 }
 
 impl Page {
@@ -99,7 +116,8 @@ impl Page {
         }
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: head.status.as_u16(), headers: head.headers, body }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answer { status: head.status.as_u16(), headers: head.headers, body, text }
     }
 
     async fn get(&mut self, path: &str) -> Answer {
@@ -239,7 +257,10 @@ async fn each_bad_request_has_a_problem_of_its_own() {
     page.sign_in("/").await;
     let cases = [
         (json!({"provider": "none"}), (404, "unknown-provider")),
-        (json!({"provider": "foreign"}), (403, "audience-not-allowed")),
+        (json!({"provider": "other-audience"}), (403, "audience-not-allowed")),
+        (json!({"provider": "foreign"}), (403, "authority-mismatch")),
+        (json!({"provider": "nowhere"}), (403, "origin-not-allowed")),
+        (json!({"provider": "x".repeat(20_000)}), (400, "invalid-request")),
         (json!({"provider": "tools", "scopes": ["admin"]}), (403, "scope-not-allowed")),
         (json!({"provider": "tools", "scopes": ["a b"]}), (403, "scope-not-allowed")),
         (json!({"provider": "tools", "audience": "x"}), (400, "invalid-request")),
@@ -249,6 +270,12 @@ async fn each_bad_request_has_a_problem_of_its_own() {
     for (body, expected) in cases {
         assert_eq!(problem(&page.post("/auth/broker/exchange", &body).await), expected, "{body}");
     }
+    assert_eq!(problem(&page.get("/auth/else").await), (404, "not-found"));
+    let wrong = page.get("/auth/broker/exchange").await;
+    assert_eq!(
+        (problem(&wrong), &wrong.headers["allow"]),
+        ((405, "method-not-allowed"), &"POST".parse().unwrap())
+    );
     let rejected = json!({"provider": "tools", "rejected": "xyz"});
     assert_eq!(problem(&page.post("/auth/broker/refresh", &rejected).await), (400, "invalid-request"));
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
@@ -289,6 +316,8 @@ async fn nothing_that_is_answered_is_kept_by_anybody_on_the_way() {
     answers.push(page.get("/auth/broker/peek?provider=tools").await);
     answers.push(page.get("/auth/login").await);
     answers.push(page.get("/auth/callback").await);
+    answers.push(page.get("/auth/openapi.json").await);
+    answers.push(page.get("/auth/else").await);
     answers.push(page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await);
     answers.push(page.post("/auth/broker/exchange", &json!({"provider": "none"})).await);
     answers.push(page.post("/auth/logout", &json!({})).await);
@@ -335,4 +364,64 @@ async fn pages_of_configured_origins_may_ask_with_the_cookie_and_no_others() {
     assert!(!foreign.headers.contains_key("access-control-allow-origin"));
     let asked = page.send(from("https://evil.example", "OPTIONS")).await;
     assert!(!asked.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn a_person_who_cannot_go_on_sees_words_and_a_way_to_begin_again_and_nothing_of_what_came() {
+    let mut page = page().await;
+    for path in ["/auth/callback?code=x&state=<script>", "/auth/login?returnTo=//evil.example"] {
+        let path = path.replace('<', "%3C").replace('>', "%3E");
+        let asks = |accept| Request::get(&path).header("accept", accept).body(Body::empty()).unwrap();
+        let browser = page.send(asks("text/html,application/xhtml+xml")).await;
+        assert_eq!(browser.status, 400);
+        assert!(browser.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"));
+        assert!(
+            browser.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("default-src 'none'")
+        );
+        assert!(
+            browser.text.contains("href=\"/auth/login\"") && !browser.text.contains("script"),
+            "{}",
+            browser.text
+        );
+        let program = page.send(asks("application/json")).await;
+        assert_eq!(program.headers[header::CONTENT_TYPE], "application/problem+json");
+    }
+}
+
+#[tokio::test]
+async fn nobody_can_begin_sign_ins_without_end_and_nobody_else_is_held_up_by_who_tries() {
+    let mut page = page().await;
+    let begin = |address: [u8; 4]| {
+        let mut request = Request::get("/auth/login").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(CameFrom(address.into()));
+        request
+    };
+    for _ in 0..ATTEMPTS.get() {
+        assert_eq!(page.send(begin([192, 0, 2, 1])).await.status, 303);
+    }
+    let mut last = page.send(begin([192, 0, 2, 1])).await;
+    if last.status == 303 {
+        last = page.send(begin([192, 0, 2, 1])).await;
+    }
+    assert_eq!(problem(&last), (429, "too-many-attempts"));
+    assert!(last.headers[header::RETRY_AFTER].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+    assert_eq!(page.send(begin([192, 0, 2, 2])).await.status, 303);
+}
+
+#[tokio::test]
+async fn every_token_that_is_given_and_every_denial_is_counted() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    let first = page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
+    let rejected = Fingerprint::of(first.body["access_token"].as_str().unwrap()).to_hex();
+    page.post("/auth/broker/refresh", &json!({"provider": "tools", "rejected": rejected})).await;
+    page.post("/auth/broker/exchange", &json!({"provider": "foreign"})).await;
+    let metrics = page.observer.metrics().render().unwrap();
+    for line in [
+        "auth_token_broker_exchange_total{provider=\"tools\",outcome=\"success\"} 1",
+        "auth_token_broker_refresh_total{provider=\"tools\",outcome=\"success\"} 1",
+        "auth_guard_denied_total{provider=\"foreign\",reason=\"auth_authority_mismatch\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
 }
