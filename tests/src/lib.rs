@@ -9,6 +9,7 @@
 //! suite ──▶ forwarder ──▶ bearward serve ──▶ server    for a caller that cannot send a token
 //! ```
 
+pub mod browser;
 pub mod caller;
 pub mod conformance;
 pub mod error;

@@ -2,6 +2,7 @@
 //!
 //! Nothing is installed outside that folder but by `apt-get`, on Debian, as root.
 
+mod chromium;
 pub(crate) mod deny;
 mod keyring;
 pub(crate) mod node;
@@ -11,6 +12,7 @@ mod system;
 
 use std::path::PathBuf;
 
+use self::chromium::Chromium;
 use crate::outcome::Stop;
 
 /// Where the installed tools are.
@@ -22,6 +24,10 @@ pub(crate) struct TestTools {
     pub(crate) node: PathBuf,
     /// The npm packages of `package-lock.json`.
     pub(crate) node_modules: PathBuf,
+    /// A Chromium that runs without a screen.
+    pub(crate) chromium: PathBuf,
+    /// What drives it by WebDriver.
+    pub(crate) chromedriver: PathBuf,
 }
 
 /// Installs what is missing or was listed differently the last time.
@@ -33,5 +39,6 @@ pub(crate) fn install() -> Result<TestTools, Stop> {
     let node = node::find(&python)?;
     let node_modules = node::packages(&node)?;
     keyring::install()?;
-    Ok(TestTools { python, node: node.program, node_modules })
+    let Chromium { chromium, chromedriver } = chromium::find()?;
+    Ok(TestTools { python, node: node.program, node_modules, chromium, chromedriver })
 }
