@@ -53,6 +53,11 @@ impl BrowserPrograms {
     }
 }
 
+/// The `schemathesis` program; when it is missing, records that `test` was skipped and why.
+pub fn schemathesis(test: &str) -> Option<PathBuf> {
+    tool("BEARWARD_TEST_SCHEMATHESIS", test)
+}
+
 /// The `bearward` program alone; when it is missing, records that `test` was skipped and why.
 pub fn bearward(test: &str) -> Option<PathBuf> {
     tool("BEARWARD_BIN", test)

@@ -28,6 +28,8 @@ pub(crate) struct TestTools {
     pub(crate) chromium: PathBuf,
     /// What drives it by WebDriver.
     pub(crate) chromedriver: PathBuf,
+    /// The program of `requirements-schemathesis.txt`.
+    pub(crate) schemathesis: PathBuf,
 }
 
 /// Installs what is missing or was listed differently the last time.
@@ -38,7 +40,10 @@ pub(crate) fn install() -> Result<TestTools, Stop> {
     let python = python::environment("python", "requirements.txt")?;
     let node = node::find(&python)?;
     let node_modules = node::packages(&node)?;
+    // In an environment of its own: its pins are not those of the others.
+    let schemathesis = python::environment("schemathesis", "requirements-schemathesis.txt")?;
+    let schemathesis = schemathesis.with_file_name("schemathesis");
     keyring::install()?;
     let Chromium { chromium, chromedriver } = chromium::find()?;
-    Ok(TestTools { python, node: node.program, node_modules, chromium, chromedriver })
+    Ok(TestTools { python, node: node.program, node_modules, chromium, chromedriver, schemathesis })
 }
