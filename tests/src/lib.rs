@@ -10,6 +10,7 @@
 //! ```
 
 pub mod application;
+pub mod browser;
 pub mod caller;
 pub mod conformance;
 pub mod error;

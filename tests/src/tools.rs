@@ -36,6 +36,28 @@ impl Tools {
     }
 }
 
+/// What [`Browser`](crate::browser::Browser) is made of.
+#[derive(Debug, Clone)]
+pub struct BrowserPrograms {
+    /// The browser.
+    pub chromium: PathBuf,
+    /// What drives it.
+    pub chromedriver: PathBuf,
+}
+
+impl BrowserPrograms {
+    /// Both; when one is missing, records that `test` was skipped and why.
+    pub fn find(test: &str) -> Option<Self> {
+        let chromium = tool("BEARWARD_TEST_CHROMIUM", test)?;
+        Some(Self { chromium, chromedriver: tool("BEARWARD_TEST_CHROMEDRIVER", test)? })
+    }
+}
+
+/// The `schemathesis` program; when it is missing, records that `test` was skipped and why.
+pub fn schemathesis(test: &str) -> Option<PathBuf> {
+    tool("BEARWARD_TEST_SCHEMATHESIS", test)
+}
+
 /// The `bearward` program alone; when it is missing, records that `test` was skipped and why.
 pub fn bearward(test: &str) -> Option<PathBuf> {
     tool("BEARWARD_BIN", test)

@@ -86,7 +86,10 @@ impl Test {
         if let Some(tools) = tools {
             run.env("BEARWARD_TEST_PYTHON", &tools.python)
                 .env("BEARWARD_TEST_NODE", &tools.node)
-                .env("BEARWARD_TEST_NODE_MODULES", &tools.node_modules);
+                .env("BEARWARD_TEST_NODE_MODULES", &tools.node_modules)
+                .env("BEARWARD_TEST_CHROMIUM", &tools.chromium)
+                .env("BEARWARD_TEST_CHROMEDRIVER", &tools.chromedriver)
+                .env("BEARWARD_TEST_SCHEMATHESIS", &tools.schemathesis);
         }
         count("tests", &mut run)
     }

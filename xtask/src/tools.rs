@@ -2,6 +2,7 @@
 //!
 //! Nothing is installed outside that folder but by `apt-get`, on Debian, as root.
 
+mod chromium;
 pub(crate) mod deny;
 mod keyring;
 pub(crate) mod node;
@@ -11,6 +12,7 @@ mod system;
 
 use std::path::PathBuf;
 
+use self::chromium::Chromium;
 use crate::outcome::Stop;
 
 /// Where the installed tools are.
@@ -22,6 +24,12 @@ pub(crate) struct TestTools {
     pub(crate) node: PathBuf,
     /// The npm packages of `package-lock.json`.
     pub(crate) node_modules: PathBuf,
+    /// A Chromium that runs without a screen.
+    pub(crate) chromium: PathBuf,
+    /// What drives it by WebDriver.
+    pub(crate) chromedriver: PathBuf,
+    /// The program of `requirements-schemathesis.txt`.
+    pub(crate) schemathesis: PathBuf,
 }
 
 /// Installs what is missing or was listed differently the last time.
@@ -32,6 +40,10 @@ pub(crate) fn install() -> Result<TestTools, Stop> {
     let python = python::environment("python", "requirements.txt")?;
     let node = node::find(&python)?;
     let node_modules = node::packages(&node)?;
+    // In an environment of its own: its pins are not those of the others.
+    let schemathesis = python::environment("schemathesis", "requirements-schemathesis.txt")?;
+    let schemathesis = schemathesis.with_file_name("schemathesis");
     keyring::install()?;
-    Ok(TestTools { python, node: node.program, node_modules })
+    let Chromium { chromium, chromedriver } = chromium::find()?;
+    Ok(TestTools { python, node: node.program, node_modules, chromium, chromedriver, schemathesis })
 }

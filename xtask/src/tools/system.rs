@@ -1,6 +1,6 @@
 //! Programs of the system: found, installed on Debian as root, or asked for in so many words.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::outcome::Stop;
@@ -10,6 +10,12 @@ use crate::step;
 pub(super) fn works(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
+}
+
+/// Where the program is that a shell would start.
+pub(super) fn on_path(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 /// Installs Debian packages if this is Debian and we are root.
