@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod tour;
+pub mod web;
 pub mod world;
 
 pub use world::World;

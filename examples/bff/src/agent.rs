@@ -16,6 +16,7 @@ use rmcp::model::{CallToolRequestParams, ClientConfig};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientLifecycleMode, ClientServiceExt};
+use serde_json::Value;
 
 use crate::{Called, Settings};
 
@@ -96,7 +97,21 @@ async fn ask(url: &str, reuse: Reuse) -> Result<String, Box<dyn Error + Send + S
     let result = client.call_tool(CallToolRequestParams::new("whoami")).await;
     client.cancel().await?;
     let result = result?;
-    Ok(result.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.clone()).collect())
+    let said: String =
+        result.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.clone()).collect();
+    Ok(in_short(&said))
+}
+
+/// Of the headers that reached the server, those that say who calls.
+fn in_short(headers: &str) -> String {
+    let headers: Value = serde_json::from_str(headers).unwrap_or_default();
+    let shown = ["x-user", "authorization", "cookie"].map(|name| {
+        let said = headers
+            .get(name)
+            .map_or("–".to_owned(), |said| said.as_str().map_or(said.to_string(), str::to_owned));
+        format!("{name}: {said}")
+    });
+    format!("the server saw {}", shown.join(", "))
 }
 
 impl fmt::Debug for Agent {

@@ -1,8 +1,10 @@
 //! `bearward demo`.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bearward_observe::Observer;
 use clap::Args;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
@@ -10,8 +12,9 @@ use tokio::sync::broadcast::error::RecvError;
 use super::exit::Exit;
 use super::logging;
 use super::serve::stop_signal;
-use crate::demo::account::{Paint, introduce, line};
+use crate::demo::account::{Paint, introduce, introduce_web, line};
 use crate::demo::tour::{Step, take};
+use crate::demo::web::WebWorld;
 use crate::demo::world::World;
 
 /// The whole tour takes no longer than this.
@@ -22,6 +25,7 @@ const TOUR: Duration = Duration::from_secs(20);
 /// Needs no configuration and no services; listens on loopback only.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bearward demo           look around, paste commands, watch events\n  \
+                        bearward demo --web     sign in to a web application whose agent then calls as you\n  \
                         bearward demo --check   take the tour by itself; exits 0 when every step held, else 1")]
 pub struct Demo {
     /// Take the tour by itself, one line a step.
@@ -30,6 +34,12 @@ pub struct Demo {
     /// With --check: print one JSON document.
     #[arg(long, requires = "check")]
     json: bool,
+    /// Show a web application instead: sign in, and let its agent call MCP servers as you.
+    #[arg(long, conflicts_with = "check")]
+    web: bool,
+    /// With --web: where the application listens; a free port when left out.
+    #[arg(long, value_name = "ADDRESS", requires = "web")]
+    listen: Option<SocketAddr>,
     /// What to log, as a filter such as `info` or `debug`.
     #[arg(long, value_name = "FILTER", env = "BEARWARD_LOG", default_value = "off")]
     log: String,
@@ -54,6 +64,9 @@ impl Demo {
     }
 
     async fn show(self) -> Exit {
+        if self.web {
+            return self.show_web().await;
+        }
         let world = match World::start().await {
             Ok(world) => world,
             Err(error) => {
@@ -90,34 +103,53 @@ impl Demo {
         if failed == 0 { Exit::Done } else { Exit::Refused }
     }
 
-    async fn follow(self, world: World) -> Exit {
-        let paint = Paint::for_stdout(self.no_color);
-        let mut events = world.observer.follow();
-        let mut out = std::io::stdout();
-        if introduce(&mut out, &world, paint).is_err() {
-            return Exit::Done;
-        }
-        let show = async {
-            loop {
-                match events.recv().await {
-                    Ok(event) => {
-                        if let Some(line) = line(&event, paint)
-                            && writeln!(out, "  {line}").is_err()
-                        {
-                            break;
-                        }
-                    }
-                    Err(RecvError::Lagged(lost)) => println!("  … {lost} events were too fast to show"),
-                    Err(RecvError::Closed) => break,
-                }
+    async fn show_web(self) -> Exit {
+        let world = match WebWorld::start(self.listen).await {
+            Ok(world) => world,
+            Err(error) => {
+                eprintln!("the demo cannot start: {error}");
+                return Exit::Outside;
             }
         };
-        tokio::select! {
-            () = show => {}
-            () = stop_signal() => {}
+        let paint = Paint::for_stdout(self.no_color);
+        if introduce_web(&mut std::io::stdout(), &world, paint).is_ok() {
+            show_events(&world.observer, paint).await;
         }
         world.stop().await;
         Exit::Done
+    }
+
+    async fn follow(self, world: World) -> Exit {
+        let paint = Paint::for_stdout(self.no_color);
+        if introduce(&mut std::io::stdout(), &world, paint).is_ok() {
+            show_events(&world.observer, paint).await;
+        }
+        world.stop().await;
+        Exit::Done
+    }
+}
+
+/// Until nobody reads them any more, or the demo is to stop.
+async fn show_events(observer: &Observer, paint: Paint) {
+    let (mut events, mut out) = (observer.follow(), std::io::stdout());
+    let show = async {
+        loop {
+            match events.recv().await {
+                Ok(event) => {
+                    if let Some(line) = line(&event, paint)
+                        && writeln!(out, "  {line}").is_err()
+                    {
+                        break;
+                    }
+                }
+                Err(RecvError::Lagged(lost)) => println!("  … {lost} events were too fast to show"),
+                Err(RecvError::Closed) => break,
+            }
+        }
+    };
+    tokio::select! {
+        () = show => {}
+        () = stop_signal() => {}
     }
 }
 

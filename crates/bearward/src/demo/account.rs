@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use bearward_observe::Event;
 use owo_colors::{OwoColorize, Style};
 
+use super::web::{PASSWORD, USER, WebWorld};
 use super::world::World;
 
 /// Colours for a terminal, none otherwise.
@@ -80,6 +81,31 @@ pub fn introduce(out: &mut impl Write, world: &World, paint: Paint) -> std::io::
     ] {
         writeln!(out, "  {}\n  {command}\n", paint.faint(&format!("# {what}")))?;
     }
+    writeln!(out, "{}", paint.faint("Events as they happen (Ctrl-C ends the demo):"))
+}
+
+/// The same for the web application.
+///
+/// # Errors
+/// When nobody reads any more.
+pub fn introduce_web(out: &mut impl Write, world: &WebWorld, paint: Paint) -> std::io::Result<()> {
+    writeln!(out, "\n{}  one process, loopback only, nothing to configure\n", paint.strong("Bearward demo"))?;
+    let cast = [
+        ("the application", world.application.clone()),
+        ("its users sign in at", world.issuer.issuer()),
+        ("behind a guard", format!("{}  {}", world.calendar.url(), world.documents.url())),
+        ("of somebody else", world.partner.url()),
+        ("metrics and health", format!("{}/metrics  /readyz", world.admin)),
+    ];
+    for (role, url) in cast {
+        writeln!(out, "  {role:<22}{url}")?;
+    }
+    writeln!(out, "\n{}\n", paint.strong("What Bearward runs on:"))?;
+    for text in world.config.lines() {
+        writeln!(out, "  {}", paint.faint(text))?;
+    }
+    let open = format!("Open {} and sign in as {USER}, password {PASSWORD}.", world.application);
+    writeln!(out, "\n{}", paint.strong(&open))?;
     writeln!(out, "{}", paint.faint("Events as they happen (Ctrl-C ends the demo):"))
 }
 

@@ -138,10 +138,12 @@ guards:
     )
 }
 
-async fn free() -> io::Result<TcpListener> {
+/// A listener on a free port of this machine.
+pub(super) async fn free() -> io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", 0)).await
 }
 
-fn random_text() -> String {
+/// A secret of the demo's own.
+pub(super) fn random_text() -> String {
     format!("{:016x}{:016x}", random_seed(), random_seed())
 }
