@@ -257,22 +257,15 @@ fn is_due(held: &Held, wanted: &Wanted, now: &Moment) -> bool {
 
 async fn log_out(entry: Arc<Entry>) -> Result<Revoked, Failure> {
     let (logouts, held) = entry.forget();
-    let mut cleared = clear(&entry, logouts).await;
+    let mut cleared = entry.clear(logouts).await;
     let ended = entry.grant.end(held.as_ref().map(|held| &held.token)).await;
     // Who asked meanwhile may have got what the login gave before it ended.
     let (logouts, late) = entry.forget();
     if let Some(late) = late {
-        cleared = cleared.and(clear(&entry, logouts).await);
+        cleared = cleared.and(entry.clear(logouts).await);
         entry.grant.discard(&late.token).await?;
     }
     cleared.and(ended)
-}
-
-async fn clear(entry: &Entry, logouts: u64) -> Result<(), Failure> {
-    match entry.shelf() {
-        Some(shelf) => shelf.clear(logouts).await,
-        None => Ok(()),
-    }
 }
 
 /// Waits for a token that will do. `None`: the flight brought none that does, or a forced one is not due yet.

@@ -169,4 +169,4 @@ impl Picked {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -91,7 +91,7 @@ async fn settle() {
     }
 }
 
-fn principal(subject: &str, aud: Value) -> Principal {
+pub(crate) fn principal(subject: &str, aud: Value) -> Principal {
     let mut claims = Map::new();
     claims.insert("aud".into(), aud);
     Principal {
