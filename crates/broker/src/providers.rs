@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bearward_supply::{Caller, Exchange, Handle, SupplyError, Wanted};
+use bearward_supply::{Caller, Exchange, Handle, Label, SupplyError, Target, Wanted};
 use bearward_token::{Issuer, Scope, ScopeSet};
 
 use crate::problem::{Problem, ProblemKind};
@@ -35,6 +35,17 @@ pub struct Brokered {
 pub enum By {
     /// It is the session's own: the same authority, the same audience.
     Login,
+    /// Of the session's login, asked for what this provider takes (RFC 8707 §2.2): the same authority, another audience.
+    Refresh {
+        /// What its tokens are counted under.
+        label: Label,
+        /// `audience`, as Auth0 needs it.
+        audience: Option<String>,
+        /// `resource` (RFC 8707).
+        resource: Option<String>,
+        /// Further parameters that the authority wants.
+        extra: Vec<(String, String)>,
+    },
     /// For the session's own (RFC 8693).
     Exchange {
         /// Whose tokens are exchanged.
@@ -67,13 +78,23 @@ impl Providers {
         cookie: &Secret,
         scopes: &ScopeSet,
     ) -> Result<Handle, SupplyError> {
-        let own = tokens.handle(cookie);
         match &provider.by {
-            By::Login => Ok(own),
+            By::Login => Ok(tokens.handle(cookie)),
+            By::Refresh { label, audience, resource, extra } => {
+                let target = Target {
+                    audience: audience.clone(),
+                    resource: resource.clone(),
+                    scopes: scopes.clone(),
+                    extra: extra.clone(),
+                };
+                Ok(tokens.handle_for(cookie, target, label))
+            }
             By::Exchange { issuer, exchange } => {
-                let token = own.ensure_access(&provider.wanted).await?;
+                let token = tokens.handle(cookie).ensure_access(&provider.wanted).await?;
                 let principal = session.principal(issuer, scopes.clone());
-                Ok(exchange.handle(&Caller { principal: &principal, token: token.token() }))
+                let handle = exchange.handle(&Caller { principal: &principal, token: token.token() });
+                tokens.take_along(cookie, &handle);
+                Ok(handle)
             }
         }
     }
