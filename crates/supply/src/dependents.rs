@@ -72,3 +72,35 @@ impl Forgotten {
         cleared.and(revoked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bearward_observe::Observer;
+    use bearward_token::ManualClock;
+
+    use super::*;
+    use crate::TokenManager;
+    use crate::client_credentials::ClientCredentials;
+    use crate::tests::server::Server;
+
+    #[tokio::test]
+    async fn one_that_is_added_again_counts_once_and_one_that_has_gone_not_at_all() {
+        let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+        let manager = || TokenManager::new(clock.clone(), Observer::new(), 1);
+        let server = Server::new("none");
+        let handle = |manager: &TokenManager| {
+            let grant = ClientCredentials::new(server.request(&clock));
+            manager.handle("notes", &grant.key(), Arc::new(grant))
+        };
+        let (all, one, other) = (Dependents::default(), manager(), manager());
+        for _ in 0..3 {
+            all.add((&handle(&one)).into());
+        }
+        assert_eq!(all.all().len(), 1);
+        drop(one);
+        all.add((&handle(&other)).into());
+        assert_eq!(all.all().len(), 1);
+        drop(other);
+        assert!(all.forget().is_empty());
+    }
+}

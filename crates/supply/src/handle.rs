@@ -188,9 +188,9 @@ impl Handle {
         self.entry.drop_if(|held| refused.is(held))
     }
 
-    /// Ends the login that the token is of: forgets the token here and in its store, and what could get another; a flight
-    /// that is under way brings nothing any more (HARD 14). Revokes at the authorization server (RFC 7009), now or
-    /// later. The next caller begins a new login, where the grant can do that by itself.
+    /// Ends the login that the token is of: forgets the token here and in its store, what other handles have of that login,
+    /// and what could get another; a flight that is under way brings nothing any more (HARD 14). Revokes at the
+    /// authorization server (RFC 7009), now or later. The next caller begins a new login, where the grant can do that by itself.
     ///
     /// # Errors
     /// When the store cannot be written; what can be forgotten is forgotten.

@@ -75,7 +75,7 @@ struct Asked {
 
 /// One login: all who ask it for something share this.
 struct Inner {
-    /// Who asks whom, for every target; what is asked for is the first one's.
+    /// Who is asked, and as whom, for every target; and the target that the login itself is for.
     request: Arc<TokenRequest>,
     /// The refresh token that the login began with, from outside; `None`: it began here, and stands in the store or nowhere.
     given: Option<SharedCredential>,

@@ -4,7 +4,7 @@ use bearward_observe::Observer;
 
 use super::*;
 use crate::tests::server::value;
-use crate::{Exchange, Handle, Label, SupplyError, TokenManager, Upkeep, Wanted};
+use crate::{Exchange, Handle, Label, TokenManager, Upkeep, Wanted};
 
 const INVALID: [&str; 4] = ["invalid_target", "invalid_scope", "invalid_request", "access_denied"];
 
@@ -230,7 +230,7 @@ async fn what_is_refused_of_one_target_is_no_harm_to_the_login_nor_to_another() 
     assert_eq!(token(&calendar).await, Ok("access-6@calendar".into()), "once it may have it");
 }
 
-// HARD 24: the ID token that an entry has is carried over to answers without one, but not to another person's login.
+// HARD 3: the ID token that an entry has is carried over to answers without one, but not to another person's login.
 #[tokio::test]
 async fn the_first_token_of_a_new_login_is_known_as_such_for_every_target() {
     let scene = Scene::new();
@@ -313,31 +313,74 @@ async fn a_refresh_for_one_target_that_is_under_way_at_a_logout_of_another_bring
     assert!(matches!(*text(&for_calendar).await.unwrap_err(), Failure::ReauthRequired { .. }));
 }
 
+/// What another server gives for the login's own token.
+async fn exchanged(
+    scene: &Scene,
+    manager: &Arc<TokenManager>,
+    elsewhere: &Arc<Server>,
+    own: &Handle,
+) -> Handle {
+    let request = Arc::new(elsewhere.request(&scene.clock));
+    let revoker = Arc::new(Revoker::start(request.clone(), memory(&scene.clock)));
+    let label = Label::new("exchanged", &Observer::new());
+    let exchange = Exchange::new(manager.clone(), label, request, None, Some(revoker));
+    let supplied = own.ensure_access(&Wanted::default()).await.unwrap();
+    let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
+    let handle = exchange.handle(&crate::Caller { principal: &principal, token: supplied.token() });
+    scene.grant.takes_along(&handle);
+    handle
+}
+
+fn gives(elsewhere: &Server, token: &str) {
+    let kind = "urn:ietf:params:oauth:token-type:access_token";
+    let body = serde_json::json!({
+        "access_token": token, "token_type": "Bearer", "expires_in": 3600, "issued_token_type": kind,
+    });
+    elsewhere.answers(200, &body.to_string());
+}
+
 // HARD 14
 #[tokio::test]
 async fn what_a_login_takes_along_ends_with_it_and_is_revoked_where_it_came_from() {
-    let scene = Scene::new();
-    let (manager, elsewhere) = (Arc::new(scene.manager()), Server::new("access-1"));
-    let request = Arc::new(elsewhere.request(&scene.clock));
-    elsewhere.answers(
-        200,
-        r#"{"access_token":"exchanged","token_type":"Bearer","expires_in":3600,
-            "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#,
-    );
-    let revoker = Arc::new(Revoker::start(request.clone(), crate::tests::server::memory(&scene.clock)));
-    let label = Label::new("exchanged", &Observer::new());
-    let exchange = Exchange::new(manager.clone(), label, request, None, Some(revoker));
+    let (scene, elsewhere) = (Scene::new(), Server::new("none"));
+    let manager = Arc::new(scene.manager());
     let own = handle(&manager, &scene.grant);
-    let supplied: Result<_, SupplyError> = own.ensure_access(&Wanted::default()).await;
-    let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
-    let caller = crate::Caller { principal: &principal, token: supplied.as_ref().unwrap().token() };
-    let exchanged = exchange.handle(&caller);
-    scene.grant.takes_along(&exchanged);
-    scene.grant.takes_along(&exchanged);
-    assert_eq!(text(&exchanged).await, Ok("exchanged".into()));
+    let handle = exchanged(&scene, &manager, &elsewhere, &own).await;
+    gives(&elsewhere, "exchanged");
+    assert_eq!(text(&handle).await, Ok("exchanged".into()));
     own.log_out().await.unwrap();
-    assert_eq!(exchanged.expires_in(), None);
+    assert_eq!(handle.expires_in(), None);
     assert_eq!(elsewhere.log(), ["spend access-1", "revoke access_token exchanged"]);
+}
+
+// HARD 14
+#[tokio::test]
+async fn a_logout_that_is_held_up_gives_out_nothing_meanwhile_and_what_came_meanwhile_does_not_outlast_it() {
+    let (scene, elsewhere) = (Scene::new(), Server::new("none"));
+    let manager = Arc::new(scene.manager());
+    let (own, calendar) = (handle(&manager, &scene.grant), handle(&manager, &scene.asking("calendar")));
+    let along = exchanged(&scene, &manager, &elsewhere, &own).await;
+    gives(&elsewhere, "exchanged-1");
+    text(&along).await.unwrap();
+    text(&calendar).await.unwrap();
+    scene.server.hold();
+    let mail = caller(&scene.asking("mail"));
+    settle().await;
+    let leaving = tokio::spawn(async move { own.log_out().await });
+    settle().await;
+    assert!(!leaving.is_finished(), "a request is under way");
+    assert_eq!((calendar.expires_in(), along.expires_in()), (None, None));
+    // It takes another server's word for that.
+    gives(&elsewhere, "exchanged-2");
+    scene.clock.advance(Duration::from_secs(1));
+    assert_eq!(text(&along).await, Ok("exchanged-2".into()));
+    scene.server.let_go();
+    assert_eq!(leaving.await.unwrap(), Ok(Revoked::Done));
+    assert_eq!((calendar.expires_in(), along.expires_in()), (None, None));
+    for token in ["exchanged-1", "exchanged-2"] {
+        assert_eq!(elsewhere.count(&format!("revoke access_token {token}")), 1);
+    }
+    drop(mail);
 }
 
 // HARD 16
