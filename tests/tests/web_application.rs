@@ -87,10 +87,7 @@ async fn who_signs_in_once_has_an_agent_that_calls_as_them_and_no_page_ever_hold
 
     let cookies = browser.cookies().await;
     let session = cookies.iter().find(|cookie| cookie.name == COOKIE).unwrap();
-    assert!(
-        session.http_only && session.path == "/" && session.same_site == Some(SameSite::Lax),
-        "{session:?}"
-    );
+    assert!(session.http_only && session.path == "/" && session.same_site == SameSite::Lax, "{session:?}");
     let seen = browser
         .eval("return [document.cookie, document.documentElement.outerHTML, localStorage.length]")
         .await;

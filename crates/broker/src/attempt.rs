@@ -42,6 +42,8 @@ pub struct LoginRequest<'a> {
     pub scopes: &'a ScopeSet,
     /// `resource` (RFC 8707).
     pub resource: Option<&'a str>,
+    /// Further ones, for which the login's refresh token is asked later (RFC 8707 §2.1).
+    pub more_resources: &'a [String],
     /// `audience`, as Auth0 takes it.
     pub audience: Option<&'a str>,
     /// The operator says that the issuer takes PKCE although its metadata does not (SPEC CL-2).
@@ -108,7 +110,8 @@ impl Attempt {
         ];
         let optional = [("resource", request.resource), ("audience", request.audience)];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        url.query_pairs_mut().extend_pairs(fields.into_iter().chain(optional));
+        let more = request.more_resources.iter().map(|resource| ("resource", resource.as_str()));
+        url.query_pairs_mut().extend_pairs(fields.into_iter().chain(optional).chain(more));
         Ok(url.into())
     }
 

@@ -27,6 +27,9 @@ pub struct Login {
     pub request: Arc<TokenRequest>,
     /// What is asked for at the login; `openid` among it.
     pub scopes: ScopeSet,
+    /// Resources beside the first, for which the login gets tokens later: an issuer may give those that were named at the
+    /// sign-in and no others.
+    pub more_resources: Vec<String>,
     /// Where the issuer sends the browser back to, exactly as it is registered.
     pub redirect_uri: String,
     /// The issuer takes PKCE although its metadata does not say so.
@@ -132,6 +135,7 @@ impl Login {
             redirect_uri: &self.redirect_uri,
             scopes: &self.scopes,
             resource: self.request.resource.as_deref(),
+            more_resources: &self.more_resources,
             audience: self.request.audience.as_deref(),
             is_pkce_known: self.is_pkce_known,
         }

@@ -9,7 +9,6 @@ use bearward_token::Principal;
 use http::HeaderMap;
 
 use crate::cookies::Presented;
-use crate::providers::Brokered;
 use crate::routes::Application;
 use crate::sessions::Entered;
 
@@ -59,8 +58,7 @@ impl ProviderLogins {
         {
             return Err(SupplyError::not_for_caller(TWO_USERS));
         }
-        let Brokered { scopes, .. } = provider;
-        app.providers.handle(provider, &session, &app.tokens, &cookie, scopes).await.map(Some)
+        app.providers.handle(provider, &session, &app.tokens, &cookie, None).await.map(Some)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bearward_observe::Denial;
-use bearward_supply::{Caller, Exchange, Handle, SupplyError, Wanted};
+use bearward_supply::{Caller, Exchange, Handle, Label, SupplyError, Target, Wanted};
 use bearward_token::{Issuer, Scope, ScopeSet};
 
 use crate::problem::{Problem, ProblemKind};
@@ -36,6 +37,13 @@ pub struct Brokered {
 pub enum By {
     /// It is the session's own: the same authority, the same audience.
     Login,
+    /// Of the session's login, asked for what this provider takes (RFC 8707 §2.2): the same authority, another audience.
+    Refresh {
+        /// What its tokens are counted under.
+        label: Label,
+        /// What is asked for, but for the scopes.
+        target: Target,
+    },
     /// For the session's own (RFC 8693).
     Exchange {
         /// Whose tokens are exchanged.
@@ -55,29 +63,64 @@ impl Providers {
         self.0.iter().find(|provider| &*provider.name == name)
     }
 
+    /// Time left of the token for a provider that is at hand, if one is; asks nobody.
+    pub(crate) fn known(
+        &self,
+        provider: &Brokered,
+        session: &Session,
+        tokens: &SessionTokens,
+        cookie: &Secret,
+    ) -> Option<Duration> {
+        match &provider.by {
+            By::Login => tokens.handle(cookie).expires_in(),
+            By::Refresh { label, target } => {
+                let target = Target { scopes: provider.scopes.clone(), ..target.clone() };
+                tokens.handle_for(cookie, target, label).expires_in()
+            }
+            By::Exchange { issuer, exchange } => {
+                let own = tokens.handle(cookie).current()?;
+                let principal = session.principal(issuer, provider.scopes.clone());
+                exchange.handle(&Caller { principal: &principal, token: own.token() }).expires_in()
+            }
+        }
+    }
+
+    /// The way to a session's token for a provider; with `narrowed` scopes, where fewer are asked for than it has.
     pub(crate) async fn handle(
         &self,
         provider: &Brokered,
         session: &Session,
         tokens: &SessionTokens,
         cookie: &Secret,
-        scopes: &ScopeSet,
+        narrowed: Option<&ScopeSet>,
     ) -> Result<Handle, SupplyError> {
-        let own = tokens.handle(cookie);
         match &provider.by {
-            By::Login => Ok(own),
+            By::Login => Ok(match narrowed {
+                None => tokens.handle(cookie),
+                Some(scopes) => tokens.handle_within(cookie, scopes),
+            }),
+            By::Refresh { label, target } => {
+                let scopes = narrowed.unwrap_or(&provider.scopes).clone();
+                Ok(tokens.handle_for(cookie, Target { scopes, ..target.clone() }, label))
+            }
             By::Exchange { issuer, exchange } => {
-                let token = own.ensure_access(&provider.wanted).await?;
-                let principal = session.principal(issuer, scopes.clone());
-                Ok(exchange.handle(&Caller { principal: &principal, token: token.token() }))
+                let token = tokens.handle(cookie).ensure_access(&provider.wanted).await?;
+                let principal = session.principal(issuer, provider.scopes.clone());
+                let caller = Caller { principal: &principal, token: token.token() };
+                let handle = match narrowed {
+                    None => exchange.handle(&caller),
+                    Some(scopes) => exchange.handle_within(&caller, scopes),
+                };
+                tokens.take_along(cookie, &handle);
+                Ok(handle)
             }
         }
     }
 }
 
 impl Brokered {
-    /// The scopes of a wish, none of which may be beyond what the configuration says.
-    pub(crate) fn allowed(&self, wished: &[String]) -> Result<ScopeSet, Problem> {
+    /// The scopes of a wish, none of which may be beyond what the configuration says; `None`: it names none.
+    pub(crate) fn allowed(&self, wished: &[String]) -> Result<Option<ScopeSet>, Problem> {
         let not_allowed = || Problem::new(ProblemKind::ScopeNotAllowed);
         let wished: ScopeSet = wished
             .iter()
@@ -85,8 +128,8 @@ impl Brokered {
             .collect::<Result<_, _>>()
             .map_err(|_| not_allowed())?;
         match () {
-            () if wished.is_empty() => Ok(self.scopes.clone()),
-            () if self.scopes.covers(&wished) => Ok(wished),
+            () if wished.is_empty() || wished == self.scopes => Ok(None),
+            () if self.scopes.covers(&wished) => Ok(Some(wished)),
             () => Err(not_allowed()),
         }
     }

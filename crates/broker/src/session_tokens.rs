@@ -1,7 +1,8 @@
 //! A session's own tokens: got at the sign-in, refreshed ahead while they are used, ended with the session.
 //!
 //! Twenty tabs that ask at once wait for one refresh, and nobody is signed out by it (HARD 32): a session has one login, and
-//! the login spends its refresh token alone.
+//! the login spends its refresh token alone. Tokens for several providers come of the same login, one after the other
+//! (RFC 8707 §2.2), and end with it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,11 +12,11 @@ use std::time::Duration;
 use bearward_store::Store;
 use bearward_supply::refresh_token::WeakLogin;
 use bearward_supply::{
-    Failure, Grant, Granted, Handle, Label, RefreshTokenGrant, Revoked, Revoker, SupplyError, TokenManager,
-    TokenRequest,
+    Failure, Grant, Granted, Handle, Label, RefreshTokenGrant, Revoked, Revoker, SupplyError, Target,
+    TokenManager, TokenRequest,
 };
 use bearward_token::expiry::Moment;
-use bearward_token::{Fingerprint, RefreshToken};
+use bearward_token::{Fingerprint, RefreshToken, ScopeSet};
 
 use crate::random::Secret;
 
@@ -63,18 +64,29 @@ impl SessionTokens {
         let login = self.login(cookie);
         login.begin(refresh, granted, sent).await?;
         // Held by its entry from here on.
-        self.handle_of(login).prefetch();
+        self.handle_of(login, &self.parts.label).prefetch();
         Ok(())
     }
 
     /// The way to the session's access token. Whether the cookie opens a session is another question, asked before.
     pub fn handle(&self, cookie: &Secret) -> Handle {
-        self.handle_of(self.login(cookie))
+        self.handle_of(self.login(cookie), &self.parts.label)
     }
 
-    /// Time left of the session's token, as far as one is at hand; asks nobody.
-    pub fn known(&self, cookie: &Secret) -> Option<Duration> {
-        self.handle(cookie).expires_in()
+    /// The way to a token of the same login for another target, counted under `label`.
+    pub fn handle_for(&self, cookie: &Secret, target: Target, label: &Label) -> Handle {
+        self.handle_of(self.login(cookie).asking(target), label)
+    }
+
+    /// The way to a token like the session's own with fewer scopes (RFC 6749 §6).
+    pub fn handle_within(&self, cookie: &Secret, scopes: &ScopeSet) -> Handle {
+        let target = Target { scopes: scopes.clone(), ..self.parts.request.target() };
+        self.handle_for(cookie, target, &self.parts.label)
+    }
+
+    /// What `handle` has was got for the session's own token, and ends with it.
+    pub fn take_along(&self, cookie: &Secret, handle: &Handle) {
+        self.login(cookie).takes_along(handle);
     }
 
     /// Whether another token can be had without a sign-in; asks nobody.
@@ -82,7 +94,8 @@ impl SessionTokens {
         self.login(cookie).goes_on().await
     }
 
-    /// Ends the login: forgets its tokens, and revokes them at the issuer, now or later (HARD 14).
+    /// Ends the login: forgets its tokens for every target and what was taken along, and revokes all of them at their issuer,
+    /// now or later (HARD 14).
     ///
     /// # Errors
     /// When what is kept cannot be removed.
@@ -93,9 +106,9 @@ impl SessionTokens {
         ended
     }
 
-    fn handle_of(&self, login: RefreshTokenGrant) -> Handle {
+    fn handle_of(&self, login: RefreshTokenGrant, label: &Label) -> Handle {
         let key = login.key();
-        self.parts.manager.on_use(&self.parts.label, &key, move || Arc::new(login) as Arc<dyn Grant>)
+        self.parts.manager.on_use(label, &key, move || Arc::new(login) as Arc<dyn Grant>)
     }
 
     /// The one login of this session.

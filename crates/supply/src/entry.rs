@@ -286,6 +286,14 @@ impl Entry {
         (state.epoch, self.current.swap(None))
     }
 
+    /// Forgets it where it outlives the process, too.
+    pub(crate) async fn clear(&self, logouts: u64) -> Result<(), Failure> {
+        match self.shelf() {
+            Some(shelf) => shelf.clear(logouts).await,
+            None => Ok(()),
+        }
+    }
+
     /// Nothing is begun any more; a flight that is under way may end.
     pub(crate) fn retire(&self) {
         self.state().is_stopped = true;

@@ -84,6 +84,9 @@ pub enum Failure {
         /// What ended it.
         reason: String,
     },
+    /// The login's refresh token is being spent for another request. Passing.
+    #[error("another request with the same login has no answer yet, and one at a time is made")]
+    InLine,
     /// What must be durable could not be written or read.
     #[error("the token store: {reason}")]
     Store {
@@ -181,7 +184,7 @@ impl Failure {
             Self::Unreachable(_) | Self::Unavailable { .. } | Self::BadResponse { .. } => true,
             Self::Discovery(error) => error.is_passing(),
             Self::RateLimited { .. } | Self::Paused { .. } | Self::BreakerOpen { .. } => true,
-            Self::QuotaSpent { .. } => true,
+            Self::QuotaSpent { .. } | Self::InLine => true,
             Self::Store { is_passing, .. } => *is_passing,
             _ => false,
         }
@@ -196,6 +199,7 @@ impl Failure {
                     | Self::Paused { .. }
                     | Self::BreakerOpen { .. }
                     | Self::QuotaSpent { .. }
+                    | Self::InLine
                     | Self::Store { .. }
             )
     }
@@ -209,6 +213,7 @@ impl Failure {
                 | Self::Discovery(_)
                 | Self::Credential { .. }
                 | Self::ReauthRequired { .. }
+                | Self::InLine
                 | Self::Store { .. }
                 | Self::Given { .. }
                 | Self::NotForCaller { .. }
@@ -238,6 +243,7 @@ impl Failure {
             Self::Paused { .. } => "paused",
             Self::QuotaSpent { .. } => "quota_spent",
             Self::ReauthRequired { .. } => "reauth_required",
+            Self::InLine => "in_line",
             Self::Store { .. } => "store",
             Self::Given { .. } => "given",
             Self::NotForCaller { .. } => "not_for_caller",

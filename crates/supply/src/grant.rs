@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bearward_token::{AccessToken, Fingerprint, IdToken};
 
+use crate::dependents::Dependent;
 use crate::error::Failure;
 use crate::quota::Quota;
 
@@ -43,6 +44,12 @@ pub trait Grant: fmt::Debug + Send + Sync + 'static {
     /// Completes once nothing of this grant is under way, whoever has stopped waiting for it.
     fn landed(&self) -> Landing<'_> {
         Box::pin(async {})
+    }
+
+    /// `dependent` keeps what this grants from now on. For grants of a login that others share: when it ends for one, its
+    /// tokens go everywhere (HARD 14).
+    fn kept_by(&self, dependent: Dependent) {
+        let _ = dependent;
     }
 
     /// The destination refused `access`: the next request is to bring another. For grants that ask somebody who may hold it
@@ -108,6 +115,14 @@ pub enum Revoked {
     Queued,
     /// It takes no word of this: what it issued lives until it expires.
     NotOffered,
+}
+
+impl Revoked {
+    /// What became of both, as far as there is something left to know.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let told = [Self::Queued, Self::NotOffered, Self::Done];
+        told.into_iter().find(|one| [self, other].contains(one)).unwrap_or(Self::Nothing)
+    }
 }
 
 impl Granted {

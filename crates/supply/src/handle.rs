@@ -188,9 +188,9 @@ impl Handle {
         self.entry.drop_if(|held| refused.is(held))
     }
 
-    /// Ends the login that the token is of: forgets the token here and in its store, and what could get another; a flight
-    /// that is under way brings nothing any more (HARD 14). Revokes at the authorization server (RFC 7009), now or
-    /// later. The next caller begins a new login, where the grant can do that by itself.
+    /// Ends the login that the token is of: forgets the token here and in its store, what other handles have of that login,
+    /// and what could get another; a flight that is under way brings nothing any more (HARD 14). Revokes at the
+    /// authorization server (RFC 7009), now or later. The next caller begins a new login, where the grant can do that by itself.
     ///
     /// # Errors
     /// When the store cannot be written; what can be forgotten is forgotten.
@@ -230,6 +230,11 @@ impl Handle {
         Changes { entry: self.entry.clone(), settled, last }
     }
 
+    /// The current token, if there is one; asks nobody, and is no use of it.
+    pub fn current(&self) -> Option<Supplied> {
+        self.entry.usable().map(|held| Supplied { held })
+    }
+
     /// Time left of the current token; `None` without one.
     pub fn expires_in(&self) -> Option<Duration> {
         self.entry.usable().map(|held| held.expiry.left(&*self.entry.clock))
@@ -257,22 +262,15 @@ fn is_due(held: &Held, wanted: &Wanted, now: &Moment) -> bool {
 
 async fn log_out(entry: Arc<Entry>) -> Result<Revoked, Failure> {
     let (logouts, held) = entry.forget();
-    let mut cleared = clear(&entry, logouts).await;
+    let mut cleared = entry.clear(logouts).await;
     let ended = entry.grant.end(held.as_ref().map(|held| &held.token)).await;
     // Who asked meanwhile may have got what the login gave before it ended.
     let (logouts, late) = entry.forget();
     if let Some(late) = late {
-        cleared = cleared.and(clear(&entry, logouts).await);
+        cleared = cleared.and(entry.clear(logouts).await);
         entry.grant.discard(&late.token).await?;
     }
     cleared.and(ended)
-}
-
-async fn clear(entry: &Entry, logouts: u64) -> Result<(), Failure> {
-    match entry.shelf() {
-        Some(shelf) => shelf.clear(logouts).await,
-        None => Ok(()),
-    }
 }
 
 /// Waits for a token that will do. `None`: the flight brought none that does, or a forced one is not due yet.

@@ -10,6 +10,7 @@
 //! A caller never makes a request itself; it can go away at any moment without harm to the others.
 
 pub mod client_credentials;
+pub mod dependents;
 mod entry;
 pub mod error;
 pub mod gate;
@@ -27,6 +28,7 @@ mod shelf;
 pub mod source;
 pub mod static_token;
 mod sync;
+pub mod target;
 pub mod tenant_headers;
 pub mod token_exchange;
 pub mod token_request;
@@ -44,6 +46,7 @@ pub use refresh_token::RefreshTokenGrant;
 pub use revoke::{Revocable, Revoker};
 pub use source::{Acting, Caller, Logins, Looking, Picked, Source};
 pub use static_token::StaticToken;
+pub use target::Target;
 pub use tenant_headers::TenantSigner;
 pub use token_exchange::{Exchange, TokenExchange};
 pub use token_request::TokenRequest;

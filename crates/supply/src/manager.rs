@@ -16,6 +16,7 @@ use foldhash::fast::RandomState;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use crate::dependents::Dependent;
 use crate::entry::{Entry, Founding, Upkeep};
 use crate::error::{Failure, SupplyError};
 use crate::gate::Gate;
@@ -206,7 +207,7 @@ impl TokenManager {
         shelf: Option<Shelf>,
     ) -> Arc<Entry> {
         let KeyParts { issuer, client, .. } = key.parts();
-        Arc::new(Entry::new(Founding {
+        let entry = Arc::new(Entry::new(Founding {
             key: key.digest(),
             is_ending: self.is_ending.clone(),
             name: label.name().clone(),
@@ -217,7 +218,9 @@ impl TokenManager {
             upkeep,
             shelf,
             random: inner.random.fork(),
-        }))
+        }));
+        entry.grant.kept_by(Dependent::of(&entry));
+        entry
     }
 
     fn entries(&self) -> Vec<Arc<Entry>> {

@@ -6,37 +6,50 @@
 //!   └────────────── durable first ◄──────────────────────────┘ then the access token is used (HARD 13)
 //! ```
 //! Of a crash between the two nothing is hidden: the spent token is refused, and the login has ended.
+//!
+//! One login may serve several targets (RFC 8707 §2.2). They take turns at its one refresh token, and what came for one is
+//! never handed to another:
+//! ```text
+//! calendar ─┐                              ┌─► unclaimed for calendar
+//! contacts ─┼─ one at a time ─► one login ─┼─► unclaimed for contacts
+//! notes ────┘                              └─► unclaimed for notes
+//! ```
 
 mod beginning;
 mod ending;
 mod login;
+mod unclaimed;
 
 pub use beginning::WeakLogin;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bearward_issuer::{Credential, CredentialError, SharedCredential};
 use bearward_store::{Damage, Expected, Place, Purpose, Store, StoreError};
 use bearward_token::expiry::Moment;
-use bearward_token::{AccessToken, Fingerprint, RefreshToken};
-use tokio::sync::{Mutex, oneshot};
+use bearward_token::{AccessToken, Clock, Fingerprint, RefreshToken};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::dependents::{Dependent, Dependents};
 use crate::error::Failure;
 use crate::grant::{Ending, Grant, Granted, Landing, Requesting, Revoked};
+use crate::handle::Handle;
 use crate::key::{KeyParts, TokenKey};
 use crate::revoke::{Revocable, Revoker};
 use crate::shelf::in_time;
+use crate::target::Target;
 use crate::token_request::TokenRequest;
 use login::Login;
+use unclaimed::{Came, Unclaimed};
 
 /// The grant's name, in configuration, keys and requests.
 pub const NAME: &str = "refresh_token";
 
-/// A token that nobody took is handed to the next who asks, if it lives for so long.
-const WORTH_KEEPING: Duration = Duration::from_secs(60);
+/// A request waits so long for another one of its login: less than half of what an attempt may take.
+const TURN: Duration = Duration::from_secs(2);
 
 /// So often at most the store is looked at for one request, while others change what stands there.
 const LOOKS: usize = 5;
@@ -46,11 +59,23 @@ const SPENT: &str =
     "the authorization server does not take the refresh token: it was spent, revoked or has expired";
 const LOGGED_OUT: &str = "somebody logged out";
 
-/// One login.
+/// A login, asked for one target. What it is asked for besides, [`RefreshTokenGrant::asking`] says.
 #[derive(Clone)]
-pub struct RefreshTokenGrant(Arc<Inner>);
+pub struct RefreshTokenGrant {
+    inner: Arc<Inner>,
+    asked: Arc<Asked>,
+}
 
+/// What one grant of a login asks for.
+struct Asked {
+    target: Target,
+    /// The login whose token it handed out last.
+    last: std::sync::Mutex<Option<Fingerprint>>,
+}
+
+/// One login: all who ask it for something share this.
 struct Inner {
+    /// Who is asked, and as whom, for every target; and the target that the login itself is for.
     request: Arc<TokenRequest>,
     /// The refresh token that the login began with, from outside; `None`: it began here, and stands in the store or nowhere.
     given: Option<SharedCredential>,
@@ -60,9 +85,10 @@ struct Inner {
     /// What stands in the store is forgotten so long after it was written last; `None`: never.
     kept_for: Option<Duration>,
     /// Held while a refresh token is being spent.
-    spending: Mutex<Spending>,
-    /// Came, and was not taken yet: for who waits, or for the next who asks.
-    unclaimed: std::sync::Mutex<Option<Dated>>,
+    spending: Arc<Mutex<Spending>>,
+    unclaimed: Unclaimed,
+    /// Who keeps what it gave.
+    dependents: Dependents,
 }
 
 /// What must not be lost between two requests.
@@ -77,7 +103,9 @@ struct Spending {
 struct Unwritten {
     login: Login,
     replaces: u64,
-    granted: Dated,
+    came: Came,
+    /// Whom that is for.
+    target: Target,
 }
 
 /// The login to go on with.
@@ -88,9 +116,6 @@ struct Standing {
     /// False: it was given just now, and another one stands there.
     is_stored: bool,
 }
-
-/// What was granted to a request that left at a moment.
-type Dated = (Granted, Moment);
 
 impl RefreshTokenGrant {
     /// The login of provider `name`, which begins with `given` and goes on with what stands in the store. A new token that
@@ -121,40 +146,74 @@ impl RefreshTokenGrant {
             purpose: Purpose::RefreshToken,
             key: *Fingerprint::of(&format!("login of {name}")).as_bytes(),
         };
-        let (spending, unclaimed) = (Mutex::default(), std::sync::Mutex::default());
-        Self(Arc::new(Inner { request, given, store, place, revoker, kept_for, spending, unclaimed }))
+        Self::first(Arc::new(Inner {
+            request,
+            given,
+            store,
+            place,
+            revoker,
+            kept_for,
+            spending: Arc::default(),
+            unclaimed: Unclaimed::default(),
+            dependents: Dependents::default(),
+        }))
+    }
+
+    /// The login, asked for what its own request is for.
+    fn first(inner: Arc<Inner>) -> Self {
+        let target = inner.request.target();
+        Self::of_login(inner, target)
+    }
+
+    fn of_login(inner: Arc<Inner>, target: Target) -> Self {
+        Self { inner, asked: Arc::new(Asked { target, last: std::sync::Mutex::default() }) }
+    }
+
+    /// The same login, asked for something else (RFC 8707 §2.2): the client, its issuer and the place in the store are the
+    /// login's. Each spends the refresh token in its turn; whichever of them is logged out, the login ends for all.
+    #[must_use]
+    pub fn asking(&self, target: Target) -> Self {
+        Self::of_login(self.inner.clone(), target)
+    }
+
+    /// What `handle` has ends with this login, too: a token that was exchanged for one of the login's own, say.
+    pub fn takes_along(&self, handle: &Handle) {
+        self.inner.dependents.add(handle.into());
     }
 
     /// What its tokens depend on: the login, too (HARD 3).
     pub fn key(&self) -> TokenKey {
-        let login = Fingerprint::from_bytes(self.0.place.key);
-        TokenKey::from(KeyParts { subject_token: Some(login), ..self.0.request.key_parts(NAME) })
+        let login = Fingerprint::from_bytes(self.inner.place.key);
+        let parts = self.inner.request.key_parts_for(NAME, self.asked.target.clone());
+        TokenKey::from(KeyParts { subject_token: Some(login), ..parts })
     }
 }
 
 impl Grant for RefreshTokenGrant {
     fn request(&self) -> Requesting<'_> {
-        let inner = self.0.clone();
+        let (inner, asked) = (self.inner.clone(), self.asked.clone());
         Box::pin(async move {
-            let (tell, told) = oneshot::channel();
-            // Once begun it is finished, also when nobody waits any more: a token that was spent must not be lost.
-            let at_work = inner.clone();
-            tokio::spawn(async move { at_work.serve(tell).await });
-            told.await.unwrap_or(Err(Failure::Fault))?;
-            inner.unclaimed().take().map(|(granted, _)| granted).ok_or(Failure::LoggedOut)
+            let mut spending = inner.turn().await?;
+            let (at_work, target) = (inner.clone(), asked.target.clone());
+            // Once begun it is finished, also when nobody waits any more: a token that was spent must not be lost. What
+            // nobody takes waits for the next who asks for the same.
+            let served = tokio::spawn(async move { at_work.request(&target, &mut spending).await });
+            served.await.unwrap_or(Err(Failure::Fault))?;
+            let came = inner.unclaimed.take(&asked.target).ok_or(Failure::LoggedOut)?;
+            Ok(asked.hand_out(came))
         })
     }
 
     fn credential_version(&self) -> Option<Fingerprint> {
         // A new login helps as much as a new secret.
-        let given = self.0.given.as_ref().and_then(|given| given.version());
-        let client = self.0.request.credential_version();
+        let given = self.inner.given.as_ref().and_then(|given| given.version());
+        let client = self.inner.request.credential_version();
         let both = |version: Option<Fingerprint>| version.map(|version| version.to_hex()).unwrap_or_default();
         Some(Fingerprint::of(&format!("{}{}", both(given), both(client))))
     }
 
     fn end<'a>(&'a self, access: Option<&'a AccessToken>) -> Ending<'a> {
-        let (inner, access) = (self.0.clone(), access.cloned());
+        let (inner, access) = (self.inner.clone(), access.cloned());
         Box::pin(async move {
             tokio::spawn(async move { inner.end(access).await }).await.unwrap_or(Err(Failure::Fault))
         })
@@ -163,7 +222,7 @@ impl Grant for RefreshTokenGrant {
     /// The access token alone: another login may have begun since.
     fn discard<'a>(&'a self, access: &'a AccessToken) -> Ending<'a> {
         Box::pin(async move {
-            match &self.0.revoker {
+            match &self.inner.revoker {
                 Some(revoker) => revoker.revoke(&[access.into()]).await,
                 None => Ok(Revoked::Nothing),
             }
@@ -171,32 +230,44 @@ impl Grant for RefreshTokenGrant {
     }
 
     fn landed(&self) -> Landing<'_> {
-        Box::pin(async { drop(self.0.spending.lock().await) })
+        Box::pin(async { drop(self.inner.spending.lock().await) })
+    }
+
+    fn kept_by(&self, dependent: Dependent) {
+        self.inner.dependents.add(dependent);
+    }
+}
+
+impl Asked {
+    /// Says whether it is the first of its login: the ID token of the one before is another person's. Known only here,
+    /// since another target may have begun the login.
+    fn hand_out(&self, Came { mut granted, login, .. }: Came) -> Granted {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(login);
+        granted.is_new_login = last != Some(login);
+        granted
     }
 }
 
 impl Inner {
-    async fn serve(&self, tell: oneshot::Sender<Result<(), Failure>>) {
-        let mut spending = self.spending.lock().await;
-        // Whoever asked has gone while another request was at work: it is not for them that a token is spent.
-        if !tell.is_closed() {
-            // What nobody takes waits for the next who asks.
-            let _ = tell.send(self.request(&mut spending).await);
+    /// Waits for a turn, and not for long: an attempt that ends while others of this login are at work would be taken for
+    /// a failure of the authorization server, and a few of those for its being down (HARD 16).
+    async fn turn(&self) -> Result<OwnedMutexGuard<Spending>, Failure> {
+        tokio::select! {
+            biased;
+            turn = self.spending.clone().lock_owned() => Ok(turn),
+            () = self.clock().sleep(TURN) => Err(Failure::InLine),
         }
     }
 
-    async fn request(&self, spending: &mut Spending) -> Result<(), Failure> {
+    async fn request(&self, target: &Target, spending: &mut Spending) -> Result<(), Failure> {
         self.write_down(spending).await?;
-        let unclaimed = self.unclaimed().take().and_then(|unclaimed| self.still(unclaimed));
-        let granted = match unclaimed {
-            Some(unclaimed) => unclaimed,
-            None => self.spend(spending).await?,
-        };
-        *self.unclaimed() = Some(granted);
-        Ok(())
+        match self.unclaimed.still_has(target, self.clock()) {
+            true => Ok(()),
+            false => self.spend(target, spending).await,
+        }
     }
 
-    async fn spend(&self, spending: &mut Spending) -> Result<Dated, Failure> {
+    async fn spend(&self, target: &Target, spending: &mut Spending) -> Result<(), Failure> {
         for _ in 0..LOOKS {
             let standing = self.login().await?;
             let login = &standing.login;
@@ -207,27 +278,26 @@ impl Inner {
                     false => continue,
                 }
             }
-            let sent = Moment::now(&*self.request.client.clock);
+            let sent = Moment::now(self.clock());
             let fields = vec![("grant_type", NAME.to_owned()), (NAME, token.expose().to_owned())];
-            let answer = match self.request.spend(fields).await {
+            let answer = match self.request.spend_for(target.clone(), fields).await {
                 // Somebody else may have spent it, and written down what came: look again (HARD 12).
                 Err(Failure::Refused { code, .. }) if code == "invalid_grant" => {
                     spending.refused = Some(token.fingerprint());
                     continue;
                 }
+                // Any other refusal is about this target, or the client: the token was not spent.
                 answer => answer?,
             };
-            let mut granted = answer.granted;
-            granted.is_new_login = !standing.is_stored;
-            let granted = (granted, sent);
+            let came = Came { granted: answer.granted, sent, login: login.beginning() };
             let next = answer.refresh_token.filter(|next| *next != token).map(|next| login.next(next));
             let Some(login) = next.or_else(|| (!standing.is_stored).then(|| login.clone())) else {
-                return Ok(granted);
+                self.unclaimed.keep(target.clone(), came, self.clock());
+                return Ok(());
             };
-            spending.unwritten =
-                Some(Unwritten { login, replaces: standing.version, granted: granted.clone() });
-            self.write_down(spending).await?;
-            return Ok(granted);
+            let (replaces, target) = (standing.version, target.clone());
+            spending.unwritten = Some(Unwritten { login, replaces, came, target });
+            return self.write_down(spending).await;
         }
         Err(Failure::Store {
             reason: "the login changes faster than it can be used".into(),
@@ -277,12 +347,12 @@ impl Inner {
             Err(StoreError::Conflict { .. } | StoreError::LoggedOut { .. }) => self.goes_on(login).await?,
             Err(error) => return Err(error.into()),
         };
-        let Some(Unwritten { login, granted, .. }) = spending.unwritten.take() else { return Ok(()) };
+        let Some(Unwritten { login, came, target, .. }) = spending.unwritten.take() else { return Ok(()) };
         if goes_on {
-            *self.unclaimed() = Some(granted);
+            self.unclaimed.keep(target, came, self.clock());
             return Ok(());
         }
-        let access = granted.0.access_token;
+        let access = came.granted.access_token;
         let unwanted =
             login.token().iter().map(Revocable::from).chain([(&access).into()]).collect::<Vec<_>>();
         if let Some(revoker) = &self.revoker
@@ -333,27 +403,17 @@ impl Inner {
     }
 
     async fn put(&self, login: &Login, expected: Expected) -> Result<Result<u64, StoreError>, Failure> {
-        let now = self.request.client.clock.unix_seconds();
+        let now = self.clock().unix_seconds();
         let ends = self.kept_for.map(|kept| now.saturating_add(kept.as_secs()));
         self.in_time(self.store.put(&self.place, login.pack(), ends, expected)).await
     }
 
     async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
-        in_time(&*self.request.client.clock, answer).await
+        in_time(self.clock(), answer).await
     }
 
-    fn unclaimed(&self) -> MutexGuard<'_, Option<Dated>> {
-        self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is left of a token that came a while ago.
-    fn still(&self, (mut granted, sent): Dated) -> Option<Dated> {
-        let clock = &*self.request.client.clock;
-        granted.lifetime = sent.plus(granted.lifetime).left(clock);
-        if let Some(id) = &mut granted.id_token {
-            id.lifetime = sent.plus(id.lifetime).left(clock);
-        }
-        (granted.lifetime > WORTH_KEEPING).then(|| (granted, Moment::now(clock)))
+    fn clock(&self) -> &dyn Clock {
+        &*self.request.client.clock
     }
 }
 
@@ -372,7 +432,7 @@ fn ended(why: &str) -> Failure {
 
 impl fmt::Debug for RefreshTokenGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RefreshTokenGrant({})", self.0.place)
+        write!(f, "RefreshTokenGrant({})", self.inner.place)
     }
 }
 

@@ -103,11 +103,7 @@ impl Revoker {
     pub async fn revoke(&self, tokens: &[Revocable]) -> Result<Revoked, Failure> {
         let mut all = Revoked::Nothing;
         for token in tokens {
-            all = match (self.inner.revoke_or_queue(token).await?, all) {
-                (Revoked::Queued, _) | (_, Revoked::Queued) => Revoked::Queued,
-                (Revoked::NotOffered, _) | (_, Revoked::NotOffered) => Revoked::NotOffered,
-                (now, _) => now,
-            };
+            all = all.and(self.inner.revoke_or_queue(token).await?);
         }
         Ok(all)
     }

@@ -203,4 +203,4 @@ impl Picked {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

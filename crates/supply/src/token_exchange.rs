@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bearward_token::{AccessToken, Fingerprint, Principal};
+use bearward_token::{AccessToken, Fingerprint, Principal, ScopeSet};
 
 use crate::error::Failure;
 use crate::gate::Gate;
@@ -16,6 +16,7 @@ use crate::key::{KeyParts, TokenKey};
 use crate::manager::TokenManager;
 use crate::revoke::Revoker;
 use crate::source::Caller;
+use crate::target::Target;
 use crate::token_request::TokenRequest;
 
 /// The grant's name, in configuration and keys.
@@ -47,6 +48,7 @@ pub struct Exchange {
 #[derive(Debug)]
 pub struct TokenExchange {
     request: Arc<TokenRequest>,
+    target: Target,
     subject_token: AccessToken,
     actor: Option<Handle>,
     revoker: Option<Arc<Revoker>>,
@@ -80,10 +82,27 @@ impl Exchange {
     /// The way to a caller's own token. Kept by the very token that the caller came with: what was got for one of them
     /// serves no other, not even the same user's next one (HARD 3).
     pub fn handle(&self, caller: &Caller<'_>) -> Handle {
-        let key = self.key(caller.principal, caller.token);
-        self.manager.on_use(&self.label, &key, || {
+        self.handle_of(caller, None)
+    }
+
+    /// The same for a token with these scopes and no others.
+    pub fn handle_within(&self, caller: &Caller<'_>, scopes: &ScopeSet) -> Handle {
+        self.handle_of(caller, Some(scopes))
+    }
+
+    fn handle_of(&self, caller: &Caller<'_>, scopes: Option<&ScopeSet>) -> Handle {
+        let mut parts = self.key_parts(caller.principal, caller.token);
+        if let Some(scopes) = scopes {
+            parts.scopes = scopes.clone();
+        }
+        self.manager.on_use(&self.label, &TokenKey::from(parts), || {
+            let mut target = self.request.target();
+            if let Some(scopes) = scopes {
+                target.scopes = scopes.clone();
+            }
             Arc::new(TokenExchange {
                 request: self.request.clone(),
+                target,
                 subject_token: caller.token.clone(),
                 actor: self.actor.clone(),
                 revoker: self.revoker.clone(),
@@ -93,10 +112,14 @@ impl Exchange {
 
     /// What a caller's own token depends on.
     pub fn key(&self, principal: &Principal, token: &AccessToken) -> TokenKey {
+        TokenKey::from(self.key_parts(principal, token))
+    }
+
+    fn key_parts(&self, principal: &Principal, token: &AccessToken) -> KeyParts {
         let mut parts = self.common.clone();
         parts.tenant = principal.tenant.as_deref().map(str::to_owned);
         parts.subject_token = Some(token.fingerprint());
-        TokenKey::from(parts)
+        parts
     }
 }
 
@@ -113,7 +136,7 @@ impl TokenExchange {
             fields.push(("actor_token", actor.token().expose().to_owned()));
             fields.push(("actor_token_type", ACCESS_TOKEN.to_owned()));
         }
-        let answer = match self.request.send(fields).await {
+        let answer = match self.request.send_for(self.target.clone(), fields).await {
             Err(Failure::Refused { code, .. }) if TOKEN_REFUSED.contains(&&*code) => {
                 self.doubt_actor(actor.as_ref());
                 return Err(Failure::Refused { code, advice: TOKENS });

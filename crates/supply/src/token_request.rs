@@ -5,6 +5,7 @@ use bearward_token::{Endpoint, Fingerprint, ScopeSet};
 
 use crate::error::Failure;
 use crate::key::{KeyParts, TokenKey};
+use crate::target::Target;
 use crate::token_response::{self, Answer};
 
 /// What a grant asks an authorization server for.
@@ -34,15 +35,31 @@ impl TokenRequest {
 
     /// The same, to be completed.
     pub fn key_parts(&self, grant: &'static str) -> KeyParts {
+        self.key_parts_for(grant, self.target())
+    }
+
+    /// The same for another target.
+    pub(crate) fn key_parts_for(&self, grant: &'static str, target: Target) -> KeyParts {
+        let Target { audience, resource, scopes, extra } = target;
         KeyParts {
             client_auth: self.client.auth.name(),
             credential: self.client.credential_version(),
             token_endpoint: self.token_endpoint.as_ref().map(ToString::to_string),
-            scopes: self.scopes.clone(),
+            scopes,
+            audience,
+            resource,
+            extra,
+            ..KeyParts::new(self.metadata.issuer().clone(), &self.client.id, grant)
+        }
+    }
+
+    /// What it asks for.
+    pub fn target(&self) -> Target {
+        Target {
             audience: self.audience.clone(),
             resource: self.resource.clone(),
+            scopes: self.scopes.clone(),
             extra: self.extra.clone(),
-            ..KeyParts::new(self.metadata.issuer().clone(), &self.client.id, grant)
         }
     }
 
@@ -56,7 +73,16 @@ impl TokenRequest {
     /// # Errors
     /// As [`token_response::read`]; and when the endpoint is not known, or not reached.
     pub async fn send(&self, grant: Vec<(&'static str, String)>) -> Result<Answer, Failure> {
-        self.send_form(Form::of(grant)).await
+        self.send_for(self.target(), grant).await
+    }
+
+    /// The same for another target: where it goes, and as whom, stays as it is.
+    pub(crate) async fn send_for(
+        &self,
+        target: Target,
+        grant: Vec<(&'static str, String)>,
+    ) -> Result<Answer, Failure> {
+        self.send_form(Form::of(grant), target).await
     }
 
     /// The same with what can be sent once: the answer is waited for longer than anybody waits for a token.
@@ -64,21 +90,31 @@ impl TokenRequest {
     /// # Errors
     /// As [`TokenRequest::send`].
     pub async fn spend(&self, grant: Vec<(&'static str, String)>) -> Result<Answer, Failure> {
-        let mut form = Form::of(grant);
-        form.is_spending = true;
-        self.send_form(form).await
+        self.spend_for(self.target(), grant).await
     }
 
-    async fn send_form(&self, mut form: Form) -> Result<Answer, Failure> {
+    /// The same for another target: where it goes, and as whom, stays as it is.
+    pub(crate) async fn spend_for(
+        &self,
+        target: Target,
+        grant: Vec<(&'static str, String)>,
+    ) -> Result<Answer, Failure> {
+        let mut form = Form::of(grant);
+        form.is_spending = true;
+        self.send_form(form, target).await
+    }
+
+    async fn send_form(&self, mut form: Form, target: Target) -> Result<Answer, Failure> {
         let endpoint = match &self.token_endpoint {
             Some(endpoint) => endpoint.clone(),
             None => self.discover().await?,
         };
-        form.extra = self.extra.clone();
-        let optional = [("audience", &self.audience), ("resource", &self.resource)];
-        form.fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-        if !self.scopes.is_empty() {
-            form.fields.push(("scope", self.scopes.to_string()));
+        let Target { audience, resource, scopes, extra } = target;
+        form.extra = extra;
+        let optional = [("audience", audience), ("resource", resource)];
+        form.fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        if !scopes.is_empty() {
+            form.fields.push(("scope", scopes.to_string()));
         }
         let answer = match self.client.post(self.metadata.issuer(), &endpoint, &form).await {
             Ok(answered) => token_response::read(&answered, self.client.clock.unix_ms()),

@@ -22,7 +22,7 @@ use bearward_guard::security_event::Sender;
 use bearward_guard::{Expectations, IdTokens, TrustedIssuer};
 use bearward_observe::Denial;
 use bearward_store::{Memory, Purpose};
-use bearward_supply::{Exchange, Label, Source, Wanted};
+use bearward_supply::{Exchange, Label, Source, Target, Wanted};
 use bearward_token::{Authority, ScopeSet};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -72,6 +72,7 @@ impl Builder<'_> {
         let application = Application {
             login: Login {
                 scopes: broker.request.scopes.clone(),
+                more_resources: self.more_resources(broker),
                 redirect_uri: broker.redirect_uri(),
                 is_pkce_known: broker.is_pkce_known,
                 id_tokens: IdTokens::new(trusted, client.as_str(), clock.clone()),
@@ -159,6 +160,19 @@ impl Builder<'_> {
         self.of_sessions().map(exchange).collect()
     }
 
+    /// What the sign-in names beside the session's own: what providers have asked for by its refresh token.
+    fn more_resources(&self, broker: &BrokerSettings) -> Vec<String> {
+        let by_refresh = self.of_sessions().filter(|(_, session)| session.via == Via::RefreshToken);
+        let mut resources: Vec<_> = by_refresh
+            .filter(|(_, session)| denial(broker, session).is_none())
+            .filter_map(|(_, session)| session.resource.clone())
+            .filter(|resource| Some(resource) != broker.request.resource.as_ref())
+            .collect();
+        resources.sort_unstable();
+        resources.dedup();
+        resources
+    }
+
     fn brokered(&self, broker: &BrokerSettings, exchanges: &[(String, Exchange)]) -> Providers {
         let brokered = |((provider, session), (_, exchange)): (
             (&ProviderSettings, &SessionSettings),
@@ -166,7 +180,16 @@ impl Builder<'_> {
         )| {
             let by = match session.via {
                 Via::Login => By::Login,
-                Via::TokenExchange | Via::RefreshToken => {
+                Via::RefreshToken => By::Refresh {
+                    label: Label::new(&provider.name, &self.around.observer),
+                    target: Target {
+                        audience: session.audience.clone(),
+                        resource: session.resource.clone(),
+                        scopes: session.scopes.clone(),
+                        extra: broker.request.extra.clone(),
+                    },
+                },
+                Via::TokenExchange => {
                     By::Exchange { issuer: broker.issuer().clone(), exchange: Box::new(exchange.clone()) }
                 }
             };

@@ -33,6 +33,7 @@ fn request(scopes: &ScopeSet) -> LoginRequest<'_> {
         redirect_uri: "https://app.example.com/auth/callback",
         scopes,
         resource: Some("https://mcp.example.com/mcp"),
+        more_resources: &[],
         audience: None,
         is_pkce_known: false,
     }

@@ -47,7 +47,7 @@ pub(super) async fn exchange(State(app): App, headers: HeaderMap, body: Sent) ->
     let provider = app.provider(&provider)?;
     let scopes = provider.allowed(&scopes)?;
     let token = async {
-        let handle = app.providers.handle(provider, &session, &app.tokens, &cookie, &scopes).await?;
+        let handle = app.providers.handle(provider, &session, &app.tokens, &cookie, scopes.as_ref()).await?;
         handle.ensure_access(&provider.wanted).await
     };
     let token = token.await;
@@ -66,7 +66,7 @@ pub(super) async fn refresh(State(app): App, headers: HeaderMap, body: Sent) -> 
     let provider = app.provider(&provider)?;
     let scopes = provider.allowed(&scopes)?;
     let token = async {
-        let handle = app.providers.handle(provider, &session, &app.tokens, &cookie, &scopes).await?;
+        let handle = app.providers.handle(provider, &session, &app.tokens, &cookie, scopes.as_ref()).await?;
         let current = handle.ensure_access(&provider.wanted).await?;
         // A complaint about another token than the current one is answered with that, and costs nothing.
         if rejected != Some(current.token().fingerprint()) {
@@ -98,7 +98,7 @@ pub(super) async fn peek(
     let nobody = || Ok(document(json!({"authenticated": false, "provider": &*provider.name})));
     let Presented::One(cookie) = app.session_cookie.presented(&headers) else { return nobody() };
     let Some(session) = app.sessions.look(&cookie).await.map_err(unavailable)? else { return nobody() };
-    let left = app.tokens.known(&cookie).map(|left| left.as_secs());
+    let left = app.providers.known(provider, &session, &app.tokens, &cookie).map(|left| left.as_secs());
     Ok(document(json!({
         "authenticated": true,
         "subject": session.subject,

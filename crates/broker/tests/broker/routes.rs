@@ -7,6 +7,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bearward_broker::{
     Application, Brokered, By, CameFrom, CookieRules, Lives, ProblemKind, Providers, Sessions, router,
 };
@@ -14,7 +16,8 @@ use bearward_guard::Revocations;
 use bearward_guard::limits::{LimitSettings, Limits, Rate};
 use bearward_observe::{Denial, Observer};
 use bearward_store::Memory;
-use bearward_supply::Wanted;
+use bearward_supply::{Label, Target, Wanted};
+use bearward_testbed::authorization_server::Place;
 use bearward_token::{Fingerprint, SystemClock};
 use cookie::SameSite;
 use http_body_util::BodyExt;
@@ -22,7 +25,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use url::Url;
 
-use crate::scene::{MCP, Scene, scene};
+use crate::scene::{CALENDAR, CONTACTS, MCP, Scene, scene};
 
 /// So many sign-ins an address may begin at once.
 const ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).unwrap();
@@ -53,6 +56,7 @@ async fn page_with(origins: &[&str]) -> Page {
     let clock = Arc::new(SystemClock::new());
     let store = Arc::new(Memory::new(100, clock.clone()));
     let issuer = scene.issuer.issuer().parse().unwrap();
+    let (own_issuer, exchange) = (scene.login.request.metadata.issuer().clone(), Box::new(scene.exchange()));
     let lives = Lives { idle: Duration::from_secs(3600), absolute: Duration::from_secs(8 * 3600) };
     let brokered = |name: &str, denial| Brokered {
         name: name.into(),
@@ -62,8 +66,22 @@ async fn page_with(origins: &[&str]) -> Page {
         by: By::Login,
         wanted: Wanted::default(),
     };
+    let by_refresh = |name: &str, audience: &str| Brokered {
+        audience: audience.into(),
+        scopes: "mcp calendar".parse().unwrap(),
+        by: By::Refresh {
+            label: Label::new(name, &Observer::new()),
+            target: Target { resource: Some(audience.into()), ..Target::default() },
+        },
+        ..brokered(name, None)
+    };
+    let exchanged = Brokered {
+        audience: CONTACTS.into(),
+        by: By::Exchange { issuer: own_issuer, exchange },
+        ..brokered("exchanged", None)
+    };
     let (tokens, observer) = (scene.session_tokens(), Observer::new());
-    let Scene { issuer: server, login, browser, http } = scene;
+    let Scene { issuer: server, login, for_contacts, browser, http } = scene;
     let limit = Rate { count: ATTEMPTS, per: Duration::from_secs(60), burst: ATTEMPTS };
     let limit = LimitSettings { failures_per_address: Some(limit), ..LimitSettings::default() };
     let app = router(Arc::new(Application {
@@ -82,6 +100,10 @@ async fn page_with(origins: &[&str]) -> Page {
             brokered("other-audience", Some(Denial::AudienceNotAllowed)),
             brokered("foreign", Some(Denial::AuthorityMismatch)),
             brokered("nowhere", Some(Denial::OriginNotAllowed)),
+            by_refresh("calendar", CALENDAR),
+            by_refresh("contacts", CONTACTS),
+            by_refresh("unknown", "https://unknown.example.com"),
+            exchanged,
         ]),
         session_cookie: CookieRules::secure("session", SameSite::Lax),
         browser_cookie: CookieRules::secure("login", SameSite::Lax),
@@ -94,7 +116,7 @@ async fn page_with(origins: &[&str]) -> Page {
     }));
     // What remains of the scene: the issuer, and who plays the browser there.
     let login = crate::scene::scene().await.login;
-    let scene = Scene { issuer: server, login, browser, http };
+    let scene = Scene { issuer: server, login, for_contacts, browser, http };
     Page { scene, app: app.unwrap(), cookies: Vec::new(), observer }
 }
 
@@ -177,6 +199,56 @@ async fn a_user_signs_in_gets_tokens_and_signs_out() {
     page.cookies = cookies;
     let replayed = page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
     assert_eq!(problem(&replayed), (401, "login-required"), "the old cookie opens nothing (HARD 30)");
+}
+
+/// The claims of a token that was given.
+fn claims(answer: &Answer) -> Value {
+    let token = answer.body["access_token"].as_str().unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+// HARD 3, HARD 31
+#[tokio::test]
+async fn one_sign_in_gives_each_provider_a_token_for_itself_and_one_that_is_refused_harms_no_other() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    for (provider, audience) in [("calendar", CALENDAR), ("tools", MCP), ("contacts", CONTACTS)] {
+        let unknown = page.post("/auth/broker/exchange", &json!({"provider": "unknown"})).await;
+        assert_eq!(problem(&unknown).1, "provider-refused");
+        let given = page.post("/auth/broker/exchange", &json!({"provider": provider})).await;
+        assert_eq!((given.status, &given.body["audience"]), (200, &audience.into()), "{provider}");
+        assert_eq!((&claims(&given)["aud"], &claims(&given)["sub"]), (&audience.into(), &"alice".into()));
+    }
+    let wish = json!({"provider": "calendar", "scopes": ["calendar"]});
+    let less = page.post("/auth/broker/exchange", &wish).await;
+    assert_eq!((&claims(&less)["scope"], &claims(&less)["aud"]), (&"calendar".into(), &CALENDAR.into()));
+    let more = json!({"provider": "calendar", "scopes": ["offline_access"]});
+    assert_eq!(problem(&page.post("/auth/broker/exchange", &more).await), (403, "scope-not-allowed"));
+    let again = page.post("/auth/broker/exchange", &json!({"provider": "calendar"})).await;
+    assert_eq!(claims(&again)["scope"], "calendar mcp", "less for one is not less for the next");
+    let counts = page.scene.issuer.counts().snapshot();
+    assert_eq!(counts.issued["refresh_token"], 3, "calendar twice, contacts once");
+}
+
+// HARD 14
+#[tokio::test]
+async fn a_logout_ends_what_every_provider_was_given_by_refresh_and_by_exchange() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    for provider in ["tools", "calendar", "contacts", "exchanged"] {
+        let given = page.post("/auth/broker/exchange", &json!({"provider": provider})).await;
+        assert_eq!(given.status, 200, "{provider}: {}", given.body);
+    }
+    let cookies = page.cookies.clone();
+    page.post("/auth/logout", &json!({})).await;
+    let told = page.scene.issuer.counts().snapshot().at(Place::Revocation);
+    assert_eq!(told, 5, "the refresh token and four access tokens");
+    page.cookies = cookies;
+    for provider in ["tools", "calendar", "contacts", "exchanged"] {
+        let replayed = page.post("/auth/broker/exchange", &json!({"provider": provider})).await;
+        assert_eq!(problem(&replayed), (401, "login-required"), "{provider}");
+    }
 }
 
 #[tokio::test]

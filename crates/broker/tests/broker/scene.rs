@@ -8,7 +8,7 @@ use bearward_guard::{Expectations, IdTokens, KeySource, TrustedIssuer};
 use bearward_issuer::{ClientAuth, Discovery, FixedCredential, HttpFetch, KnownMetadata, OauthClient};
 use bearward_observe::Observer;
 use bearward_store::Memory;
-use bearward_supply::{Label, Revoker, TokenManager, TokenRequest};
+use bearward_supply::{Exchange, Label, Revoker, TokenManager, TokenRequest};
 use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, User};
 use bearward_testbed::{AuthorizationServer, authorization_server::Builder};
 use bearward_token::{ClientSecret, SystemClock};
@@ -19,10 +19,15 @@ use url::Url;
 const SECRET: &str = "application secret";
 pub(crate) const CALLBACK: &str = "https://app.example.com/auth/callback";
 pub(crate) const MCP: &str = "https://mcp.example.com/mcp";
+/// What a login reaches besides.
+pub(crate) const CALENDAR: &str = "https://calendar.example.com";
+pub(crate) const CONTACTS: &str = "https://contacts.example.com";
 
 pub(crate) struct Scene {
     pub(crate) issuer: AuthorizationServer,
     pub(crate) login: Login,
+    /// What the application can have exchanged, too.
+    pub(crate) for_contacts: Arc<TokenRequest>,
     pub(crate) browser: Secret,
     pub(crate) http: reqwest::Client,
 }
@@ -32,8 +37,9 @@ pub(crate) async fn scene() -> Scene {
 }
 
 pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
-    let app =
-        Client::new("app", Registered::SecretBasic(SECRET.into())).redirect_uri(CALLBACK).audiences(&[MCP]);
+    let app = Client::new("app", Registered::SecretBasic(SECRET.into()))
+        .redirect_uri(CALLBACK)
+        .audiences(&[MCP, CALENDAR, CONTACTS]);
     let alice = User::new("alice", "wonderland").claim("name", "Alice");
     let issuer = more(AuthorizationServer::builder().client(app).user(alice)).start().await.unwrap();
     let clock = Arc::new(SystemClock::new());
@@ -42,16 +48,26 @@ pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
     let known =
         || KnownMetadata::new(name.clone(), Discovery::new(fetch.clone(), clock.clone()), clock.clone());
     let credential = Arc::new(FixedCredential(ClientSecret::new(SECRET)));
-    let request = TokenRequest {
-        metadata: known(),
-        token_endpoint: None,
-        client: OauthClient::new("app", ClientAuth::SecretBasic, credential, fetch.clone(), clock.clone()),
-        audience: None,
-        resource: Some(MCP.into()),
-        scopes: Default::default(),
-        extra: Vec::new(),
+    let request = |resource: &str| {
+        let credential = credential.clone();
+        TokenRequest {
+            metadata: known(),
+            token_endpoint: None,
+            client: OauthClient::new(
+                "app",
+                ClientAuth::SecretBasic,
+                credential,
+                fetch.clone(),
+                clock.clone(),
+            ),
+            audience: None,
+            resource: Some(resource.into()),
+            scopes: Default::default(),
+            extra: Vec::new(),
+        }
     };
-    let loader = Discovered { metadata: known(), fetch };
+    let (request, for_contacts) = (request(MCP), Arc::new(request(CONTACTS)));
+    let loader = Discovered { metadata: known(), fetch: fetch.clone() };
     let trusted = TrustedIssuer {
         keys: Some(Arc::new(KeySource::start(name.clone(), Arc::new(loader), clock.clone()))),
         issuer: name,
@@ -61,7 +77,8 @@ pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
     };
     let login = Login {
         request: Arc::new(request),
-        scopes: "openid offline_access mcp".parse().unwrap(),
+        scopes: "openid offline_access mcp calendar".parse().unwrap(),
+        more_resources: vec![CALENDAR.into(), CONTACTS.into()],
         redirect_uri: CALLBACK.into(),
         is_pkce_known: false,
         id_tokens: IdTokens::new(Arc::new(trusted), "app", clock.clone()),
@@ -69,7 +86,7 @@ pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
     };
     let http =
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    Scene { issuer, login, browser: Secret::new().unwrap(), http }
+    Scene { issuer, login, for_contacts, browser: Secret::new().unwrap(), http }
 }
 
 impl Scene {
@@ -106,6 +123,15 @@ impl Scene {
             store,
             kept_for: Duration::from_secs(3600),
         })
+    }
+
+    /// The session's own token for one that is for the contacts.
+    pub(crate) fn exchange(&self) -> Exchange {
+        let (clock, observer) = (Arc::new(SystemClock::new()), Observer::new());
+        let request = self.for_contacts.clone();
+        let revoker = Revoker::start(request.clone(), Arc::new(Memory::new(100, clock.clone())));
+        let manager = Arc::new(TokenManager::new(clock, observer.clone(), 1));
+        Exchange::new(manager, Label::new("exchanged", &observer), request, None, Some(Arc::new(revoker)))
     }
 
     pub(crate) fn refreshes(&self) -> u64 {

@@ -32,30 +32,32 @@ impl RefreshTokenGrant {
         granted: Granted,
         sent: Moment,
     ) -> Result<(), Failure> {
-        let _alone = self.0.spending.lock().await;
+        let inner = &self.inner;
+        let _alone = inner.spending.lock().await;
+        let login =
+            token.as_ref().map_or_else(|| granted.access_token.fingerprint(), RefreshToken::fingerprint);
         if let Some(token) = token {
-            let version = token.fingerprint();
-            self.0.put(&Login::new(token, version), Expected::NewLogin).await??;
+            inner.put(&Login::new(token, login), Expected::NewLogin).await??;
         }
-        *self.0.unclaimed() = Some((granted, sent));
+        inner.unclaimed.keep(self.asked.target.clone(), Came { granted, sent, login }, inner.clock());
         Ok(())
     }
 
     /// Whether it can get another token, as far as what is written down says; asks nobody else.
     pub async fn goes_on(&self) -> bool {
-        self.0.login().await.is_ok_and(|standing| standing.login.token().is_some())
+        self.inner.login().await.is_ok_and(|standing| standing.login.token().is_some())
     }
 
     /// For who must not keep a login alive, and must not have two of it: two would spend its token twice.
     pub fn downgrade(&self) -> WeakLogin {
-        WeakLogin(Arc::downgrade(&self.0))
+        WeakLogin(Arc::downgrade(&self.inner))
     }
 }
 
 impl WeakLogin {
-    /// The login, while somebody has it.
+    /// The login, while somebody has it, whatever they ask it for.
     pub fn upgrade(&self) -> Option<RefreshTokenGrant> {
-        self.0.upgrade().map(RefreshTokenGrant)
+        self.0.upgrade().map(RefreshTokenGrant::first)
     }
 }
 

@@ -3,7 +3,21 @@
 use super::*;
 
 impl Inner {
+    /// Ends it for all who ask it for something, and with it what they keep.
     pub(super) async fn end(&self, access: Option<AccessToken>) -> Result<Revoked, Failure> {
+        // Nobody gets any of it while a request that is under way holds the end up.
+        let mut forgotten = self.dependents.forget();
+        let mut outcome = self.end_login(access).await;
+        // Who asked meanwhile may have got what the login gave before it ended.
+        forgotten.extend(self.dependents.forget());
+        for one in forgotten {
+            let ended = one.end().await;
+            outcome = outcome.and_then(|outcome| Ok(outcome.and(ended?)));
+        }
+        outcome
+    }
+
+    async fn end_login(&self, access: Option<AccessToken>) -> Result<Revoked, Failure> {
         let mut spending = self.spending.lock().await;
         let login = match self.login().await {
             Ok(standing) => standing.login,
@@ -21,12 +35,12 @@ impl Inner {
             }
             put => drop(put?),
         }
-        let unwritten = spending.unwritten.take().and_then(|unwritten| {
-            let (granted, _) = unwritten.granted;
-            Some((unwritten.login.token()?, granted.access_token))
-        });
+        let unwritten = spending
+            .unwritten
+            .take()
+            .and_then(|unwritten| Some((unwritten.login.token()?, unwritten.came.granted.access_token)));
         let (unwritten, with_it) = unwritten.unzip();
-        let unclaimed = self.unclaimed().take().map(|(granted, _)| granted.access_token);
+        let unclaimed = self.unclaimed.take_all();
         let Some(revoker) = &self.revoker else { return Ok(Revoked::Nothing) };
         let refresh = login.token().into_iter().chain(unwritten);
         let refresh = refresh.map(|token| Revocable::from(&token));

@@ -47,6 +47,11 @@ impl Login {
         self.began_with == other.began_with
     }
 
+    /// What it began with: no other login has that.
+    pub(super) fn beginning(&self) -> Fingerprint {
+        self.began_with
+    }
+
     /// What it goes on with; `None` once it has ended.
     pub(super) fn token(&self) -> Option<RefreshToken> {
         match &self.state {

@@ -3,6 +3,7 @@
 mod beginning;
 mod logout;
 mod others;
+mod targets;
 mod writing;
 
 use bearward_issuer::{CredentialError, CredentialSource, Reading};
@@ -63,12 +64,17 @@ impl Scene {
     }
 
     async fn token(&self) -> Result<String, Failure> {
-        self.grant.request().await.map(|granted| granted.access_token.expose().to_owned())
+        token(&self.grant).await
+    }
+
+    /// The same login, asked for a token for `resource`.
+    fn asking(&self, resource: &str) -> RefreshTokenGrant {
+        self.grant.asking(Target { resource: Some(resource.into()), ..Target::default() })
     }
 
     /// The refresh token that stands in the store.
     async fn stored(&self) -> Option<String> {
-        let record = self.inner.get(&self.grant.0.place).await.unwrap()?;
+        let record = self.inner.get(&self.grant.inner.place).await.unwrap()?;
         Some(Login::unpack(&record.secret)?.token()?.expose().to_owned())
     }
 
@@ -78,12 +84,20 @@ impl Scene {
     }
 
     /// Asks in a task of its own.
-    fn caller(&self) -> tokio::task::JoinHandle<Result<String, Failure>> {
-        let grant = self.grant.clone();
-        tokio::spawn(
-            async move { grant.request().await.map(|granted| granted.access_token.expose().to_owned()) },
-        )
+    fn caller(&self) -> Caller {
+        caller(&self.grant)
     }
+}
+
+type Caller = tokio::task::JoinHandle<Result<String, Failure>>;
+
+fn caller(grant: &RefreshTokenGrant) -> Caller {
+    let grant = grant.clone();
+    tokio::spawn(async move { token(&grant).await })
+}
+
+async fn token(grant: &RefreshTokenGrant) -> Result<String, Failure> {
+    grant.request().await.map(|granted| granted.access_token.expose().to_owned())
 }
 
 async fn settle() {
@@ -117,7 +131,7 @@ async fn refresh_tokens_stand_in_the_form_and_nowhere_else() {
     scene.server.answers(400, r#"{"error":"refresh-1","error_description":"refresh-1"}"#);
     shown += &format!("{:?}", scene.token().await);
     let ended = scene.token().await.unwrap_err();
-    shown += &format!("{ended} {ended:?} {:?} {:?}", scene.grant.0.place, scene.grant.0.request);
+    shown += &format!("{ended} {ended:?} {:?} {:?}", scene.grant.inner.place, scene.grant.inner.request);
     for (url, form) in &*scene.server.shown.lock().unwrap() {
         shown += &format!("{url} {form:?}");
     }

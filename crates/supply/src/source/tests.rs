@@ -5,6 +5,7 @@ use bearward_token::{Fingerprint, ManualClock};
 use serde_json::{Map, json};
 
 use super::*;
+use crate::error::Failure;
 use crate::grant::{Grant, Granted, Requesting};
 use crate::handle::Label;
 use crate::key::TokenKey;
@@ -94,7 +95,7 @@ async fn settle() {
     }
 }
 
-fn principal(subject: &str, aud: Value) -> Principal {
+pub(crate) fn principal(subject: &str, aud: Value) -> Principal {
     let mut claims = Map::new();
     claims.insert("aud".into(), aud);
     Principal {

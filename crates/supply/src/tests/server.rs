@@ -105,7 +105,9 @@ impl Server {
 
     fn token(&self, form: &Form) -> (u16, String) {
         let presented = value(form, "refresh_token").or(value(form, "subject_token")).unwrap_or_default();
-        self.log.lock().unwrap().push(format!("spend {presented}"));
+        // What it is for, where that is said, stands behind each.
+        let aim = value(form, "resource").map(|resource| format!("@{resource}")).unwrap_or_default();
+        self.log.lock().unwrap().push(format!("spend {presented}{aim}"));
         if let Some(answer) = self.answers.lock().unwrap().pop_front() {
             return answer;
         }
@@ -116,7 +118,7 @@ impl Server {
         let mut issued = self.issued.lock().unwrap();
         *issued += 1;
         let mut body = serde_json::json!({
-            "access_token": format!("access-{issued}"), "token_type": "Bearer", "expires_in": 3600,
+            "access_token": format!("access-{issued}{aim}"), "token_type": "Bearer", "expires_in": 3600,
         });
         if !*self.keeps_refresh_tokens.lock().unwrap() {
             *live = format!("refresh-{issued}");

@@ -15,6 +15,9 @@ pub struct Client {
     pub grants: Vec<String>,
     /// Audiences and resources it may ask for; empty: all.
     pub audiences: Vec<String>,
+    /// Of those, what its refresh tokens serve although the login was not for it, as Auth0's multi-resource refresh tokens
+    /// do and Entra's.
+    pub also_by_refresh: Vec<String>,
     /// Scopes it may have; empty: all.
     pub scopes: Vec<String>,
     /// Redirect URIs, compared exactly.
@@ -55,6 +58,7 @@ impl Client {
             auth,
             grants: Vec::new(),
             audiences: Vec::new(),
+            also_by_refresh: Vec::new(),
             scopes: Vec::new(),
             redirect_uris: Vec::new(),
             claims: BTreeMap::new(),
@@ -72,6 +76,13 @@ impl Client {
     #[must_use]
     pub fn audiences(mut self, audiences: &[&str]) -> Self {
         self.audiences = audiences.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Its refresh tokens serve these too, whatever the login was for.
+    #[must_use]
+    pub fn also_by_refresh(mut self, audiences: &[&str]) -> Self {
+        self.also_by_refresh = audiences.iter().map(ToString::to_string).collect();
         self
     }
 

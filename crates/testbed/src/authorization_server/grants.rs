@@ -63,10 +63,12 @@ impl ServerState {
             audiences: code.audiences.clone(),
             family: code.family.clone(),
         };
-        Ok(self.user_tokens(client, user, held, audiences, code.nonce.as_deref()))
+        let scope = held.scope.clone();
+        Ok(self.user_tokens(client, user, held, (audiences, scope), code.nonce.as_deref()))
     }
 
-    /// RFC 6749 §6 with rotation; a token used twice ends its whole family (RFC 9700 §4.14.2).
+    /// RFC 6749 §6 with rotation; a token used twice ends its whole family (RFC 9700 §4.14.2). Each request may name the
+    /// resource that its access token is for (RFC 8707 §2.2); the next refresh token stays as good as the last.
     pub(super) fn refresh_token(
         &self,
         client: &Client,
@@ -77,16 +79,16 @@ impl ServerState {
         self.counts.refresh_presented(presented);
         // What is asked for is judged first: a request that is refused for it may be mended and sent again.
         if let Some(held) = self.memory().refresh.find(presented) {
-            narrowed(&held.audiences, params.audiences())?;
+            refreshed(client, held, params.audiences())?;
             if params.one("scope").is_some_and(|less| !is_subset(less, &held.scope)) {
                 return Err(TokenError::InvalidScope);
             }
         }
         let held = self.memory().refresh.spend(presented, &client.id)?;
         let user = self.users.get(&held.user).ok_or(TokenError::InvalidGrant("the user is gone"))?;
-        let audiences = narrowed(&held.audiences, params.audiences())?;
+        let audiences = refreshed(client, &held, params.audiences())?;
         let scope = params.one("scope").map_or_else(|| held.scope.clone(), str::to_owned);
-        Ok(self.user_tokens(client, user, Held { scope, ..held }, audiences, None))
+        Ok(self.user_tokens(client, user, held, (audiences, scope), None))
     }
 
     /// RFC 8693. The subject token must be one of this server's own.
@@ -132,15 +134,15 @@ impl ServerState {
         Ok(Some(claims))
     }
 
+    /// The access token is for what was asked; the refresh token for all that the login is.
     fn user_tokens(
         &self,
         client: &Client,
         user: &User,
         held: Held,
-        audiences: Vec<String>,
+        (audiences, scope): (Vec<String>, String),
         nonce: Option<&str>,
     ) -> TokenResponse {
-        let scope = held.scope.clone();
         let grant = Grant { client, user: Some(user), audiences, scope: scope.clone(), actor: None };
         let issued = self.issue(&grant);
         self.memory().logins.insert(issued.id.clone(), held.family.clone());
@@ -148,7 +150,7 @@ impl ServerState {
         if is_subset("openid", &scope) {
             more.insert("id_token".into(), self.id_token(client, user, nonce, &issued.token).into());
         }
-        if is_subset("offline_access", &scope) {
+        if is_subset("offline_access", &held.scope) {
             let token = self.memory().refresh.issue(held);
             self.counts.remember(&token);
             more.insert("refresh_token".into(), token.into());
@@ -180,6 +182,12 @@ fn narrowed(granted: &[String], asked: Vec<String>) -> Result<Vec<String>, Token
     } else {
         Err(TokenError::InvalidTarget)
     }
+}
+
+/// The same for a refresh, which for some clients reaches farther than the login did.
+fn refreshed(client: &Client, held: &Held, asked: Vec<String>) -> Result<Vec<String>, TokenError> {
+    let also = if asked.is_empty() { &[][..] } else { &client.also_by_refresh };
+    narrowed(&[&held.audiences, also].concat(), asked)
 }
 
 fn is_subset(less: &str, more: &str) -> bool {

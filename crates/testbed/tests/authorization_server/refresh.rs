@@ -1,4 +1,8 @@
-use crate::visitor::{API, Answer, OTHER_API, Visitor, claims, query, refused, visitor};
+use bearward_testbed::authorization_server::{Client, ClientAuth};
+
+use crate::visitor::{
+    API, Answer, CALLBACK, OTHER_API, Visitor, claims, query, refused, visitor, visitor_of,
+};
 
 async fn refresh(visitor: &Visitor, token: &str, more: &[(&str, &str)]) -> Answer {
     let own = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", token)];
@@ -54,6 +58,41 @@ async fn a_refresh_may_ask_for_less_and_never_for_more() {
         refused(&refresh(&visitor, token, &[more]).await, error);
         assert_eq!(refresh(&visitor, token, &[]).await.0, 200, "the mended request is no reuse");
     }
+}
+
+// RFC 8707 §2.2, RFC 6749 §6
+#[tokio::test]
+async fn one_login_serves_its_resources_in_turn_and_asking_for_less_costs_nothing_of_it() {
+    let visitor = visitor().await;
+    let two = [("resource", API), ("scope", "a b offline_access"), ("resource", OTHER_API)];
+    let code = query(&visitor.sign_in(&two).await, "code").unwrap();
+    let (_, mut tokens) = visitor.redeem(&code, &[("resource", API)]).await;
+    for (resource, scope) in [(OTHER_API, "a"), (API, "b"), (OTHER_API, "a b"), (API, "a b offline_access")] {
+        let token = tokens["refresh_token"].as_str().unwrap();
+        let asked = [("resource", resource), ("scope", scope)];
+        tokens = refresh(&visitor, token, &asked).await.1;
+        assert_eq!(
+            (&claims(&tokens["access_token"])["aud"], &tokens["scope"]),
+            (&resource.into(), &scope.into())
+        );
+    }
+    let (_, all) = refresh(&visitor, tokens["refresh_token"].as_str().unwrap(), &[]).await;
+    assert_eq!(claims(&all["access_token"])["aud"], serde_json::json!([API, OTHER_API]));
+}
+
+// As Auth0's multi-resource refresh tokens, and Entra's.
+#[tokio::test]
+async fn a_client_whose_refresh_tokens_reach_farther_gets_other_resources_when_it_names_them() {
+    let app = Client::new("app", ClientAuth::Public).redirect_uri(CALLBACK).also_by_refresh(&[OTHER_API]);
+    let visitor = visitor_of(|builder| builder.client(app)).await;
+    let tokens = visitor.signed_in().await;
+    let (_, other) =
+        refresh(&visitor, tokens["refresh_token"].as_str().unwrap(), &[("resource", OTHER_API)]).await;
+    assert_eq!(claims(&other["access_token"])["aud"], OTHER_API);
+    let token = other["refresh_token"].as_str().unwrap();
+    refused(&refresh(&visitor, token, &[("resource", "https://third.example")]).await, "invalid_target");
+    let (_, own) = refresh(&visitor, token, &[]).await;
+    assert_eq!(claims(&own["access_token"])["aud"], API);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ fn turns(many: usize, end: Duration, urgency: Urgency) -> Vec<Duration> {
 
 /// The most that come within any stretch of this length.
 fn most_within(turns: &[Duration], stretch: Duration) -> usize {
-    let within = |from: Duration| turns.iter().filter(|turn| (from..from + stretch).contains(turn)).count();
+    let within = |from: Duration| turns.iter().filter(|turn| (from..from + stretch).contains(*turn)).count();
     turns.iter().map(|from| within(*from)).max().unwrap()
 }
 

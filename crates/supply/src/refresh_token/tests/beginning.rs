@@ -14,10 +14,6 @@ async fn begin(scene: &Scene, grant: &RefreshTokenGrant, token: &str) {
     grant.begin(Some(RefreshToken::new(token)), granted, Moment::now(&*scene.clock)).await.unwrap();
 }
 
-async fn token(grant: &RefreshTokenGrant) -> Result<String, Failure> {
-    grant.request().await.map(|granted| granted.access_token.expose().to_owned())
-}
-
 // HARD 13
 #[tokio::test]
 async fn the_token_of_the_sign_in_is_used_first_and_the_login_goes_on_with_the_next_also_after_a_restart() {
@@ -64,5 +60,28 @@ async fn who_has_a_login_weakly_does_not_keep_it() {
     let weak = grant.downgrade();
     assert_eq!(weak.upgrade().unwrap().key(), grant.key());
     drop(grant);
+    assert!(weak.upgrade().is_none());
+}
+
+// HARD 12: a second login of the same session would spend its token twice.
+#[tokio::test]
+async fn a_login_that_is_only_asked_for_something_else_any_more_is_found_as_it_began() {
+    let scene = Scene::new();
+    let grant = here(&scene, "session 1");
+    begin(&scene, &grant, "refresh-0").await;
+    token(&grant).await.unwrap();
+    let (key, weak) = (grant.key(), grant.downgrade());
+    let calendar = grant.asking(Target { resource: Some("calendar".into()), ..Target::default() });
+    drop(grant);
+    scene.server.hold();
+    let callers = [caller(&calendar), caller(&weak.upgrade().unwrap())];
+    settle().await;
+    assert_eq!(scene.server.count("spend"), 1, "one waits for the other");
+    scene.server.let_go();
+    let [for_calendar, own] = callers;
+    assert_eq!(for_calendar.await.unwrap(), Ok("access-1@calendar".into()));
+    assert_eq!(own.await.unwrap(), Ok("access-2".into()));
+    assert_eq!(weak.upgrade().unwrap().key(), key);
+    drop(calendar);
     assert!(weak.upgrade().is_none());
 }

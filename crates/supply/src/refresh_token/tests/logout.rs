@@ -92,9 +92,9 @@ async fn another_processs_logout_is_noticed_before_anything_is_used_and_what_cam
     scene.server.hold();
     let caller = scene.caller();
     settle().await;
-    let standing = scene.grant.0.login().await.unwrap();
+    let standing = scene.grant.inner.login().await.unwrap();
     let left = standing.login.ended(LOGGED_OUT).pack();
-    scene.inner.put(&scene.grant.0.place, left, None, Expected::NewLogin).await.unwrap();
+    scene.inner.put(&scene.grant.inner.place, left, None, Expected::NewLogin).await.unwrap();
     scene.server.let_go();
     assert_eq!(caller.await.unwrap(), Err(Failure::LoggedOut));
     let log = scene.log();

@@ -18,7 +18,7 @@ async fn when_another_instance_has_spent_it_its_next_one_is_used() {
     one.server.hold();
     let caller = one.caller();
     settle().await;
-    let place = &one.grant.0.place;
+    let place = &one.grant.inner.place;
     let record = one.inner.get(place).await.unwrap().unwrap();
     let next = Login::unpack(&record.secret).unwrap().next(RefreshToken::new("refresh-theirs"));
     one.inner.put(place, next.pack(), None, Expected::Version(record.version)).await.unwrap();
@@ -50,7 +50,7 @@ async fn an_instance_that_comes_second_leaves_the_record_of_the_first_and_its_lo
     let caller = scene.caller();
     settle().await;
     // A server that takes a token twice within a moment; the other one has written first.
-    let place = &scene.grant.0.place;
+    let place = &scene.grant.inner.place;
     let record = scene.inner.get(place).await.unwrap().unwrap();
     let theirs = Login::unpack(&record.secret).unwrap().next(RefreshToken::new("refresh-theirs"));
     scene.inner.put(place, theirs.pack(), None, Expected::Version(record.version)).await.unwrap();
@@ -69,7 +69,7 @@ async fn what_came_for_a_login_that_another_has_replaced_is_not_used() {
     let caller = scene.caller();
     settle().await;
     let new = Login::new(RefreshToken::new("refresh-bobs"), Fingerprint::of("refresh-bobs"));
-    scene.inner.put(&scene.grant.0.place, new.pack(), None, Expected::NewLogin).await.unwrap();
+    scene.inner.put(&scene.grant.inner.place, new.pack(), None, Expected::NewLogin).await.unwrap();
     scene.server.let_go();
     assert_eq!(caller.await.unwrap(), Err(Failure::LoggedOut));
     assert_eq!(scene.stored().await, Some("refresh-bobs".into()));

@@ -150,14 +150,14 @@ async fn a_crash_before_the_write_shows_as_a_login_that_has_ended_and_the_dead_t
         let scene = Scene::of(clock.clone(), server.clone(), open().await);
         assert_eq!(scene.token().await, Ok("access-1".into()));
         let (login, version) = {
-            let standing = scene.grant.0.login().await.unwrap();
+            let standing = scene.grant.inner.login().await.unwrap();
             (standing.login, standing.version)
         };
         assert_eq!(scene.token().await, Ok("access-2".into()));
         // As if the process had ended between the answer and the write.
-        let record = scene.inner.get(&scene.grant.0.place).await.unwrap().unwrap();
+        let record = scene.inner.get(&scene.grant.inner.place).await.unwrap().unwrap();
         assert!(record.version > version);
-        scene.inner.put(&scene.grant.0.place, login.pack(), None, Expected::Any).await.unwrap();
+        scene.inner.put(&scene.grant.inner.place, login.pack(), None, Expected::Any).await.unwrap();
     }
     server.log();
     for _ in 0..3 {

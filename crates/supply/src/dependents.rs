@@ -1,0 +1,106 @@
+//! Whose tokens end with a login: all entries that keep one of it, whichever of them the logout came by (HARD 14).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::entry::Entry;
+use crate::error::Failure;
+use crate::grant::Revoked;
+use crate::handle::Handle;
+use crate::held::Held;
+
+/// Who keeps a token that ends with a login. Keeps nobody alive.
+#[derive(Debug, Clone)]
+pub struct Dependent(Weak<Entry>);
+
+/// All of one login.
+#[derive(Debug, Default)]
+pub(crate) struct Dependents(Mutex<Vec<Dependent>>);
+
+/// A token that nobody gets any more. The server is still to be told.
+pub(crate) struct Forgotten {
+    entry: Arc<Entry>,
+    logouts: u64,
+    held: Option<Arc<Held>>,
+}
+
+impl Dependent {
+    pub(crate) fn of(entry: &Arc<Entry>) -> Self {
+        Self(Arc::downgrade(entry))
+    }
+}
+
+impl From<&Handle> for Dependent {
+    fn from(handle: &Handle) -> Self {
+        Self::of(handle.entry())
+    }
+}
+
+impl Dependents {
+    /// One more, once.
+    pub(crate) fn add(&self, dependent: Dependent) {
+        let mut all = self.all();
+        all.retain(|other| other.0.strong_count() > 0 && !Weak::ptr_eq(&other.0, &dependent.0));
+        all.push(dependent);
+    }
+
+    /// Takes from all of them what they have, and what flights that are under way will bring them.
+    pub(crate) fn forget(&self) -> Vec<Forgotten> {
+        let entries: Vec<_> = self.all().iter().filter_map(|dependent| dependent.0.upgrade()).collect();
+        entries.into_iter().filter_map(Forgotten::of).collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Dependent>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Forgotten {
+    /// `None` where nothing was left to forget: the logout came by this very entry.
+    fn of(entry: Arc<Entry>) -> Option<Self> {
+        let was_out = entry.state().is_logged_out;
+        let (logouts, held) = entry.forget();
+        (held.is_some() || !was_out).then_some(Self { entry, logouts, held })
+    }
+
+    /// Forgets it in its store too, and tells its server, now or later.
+    pub(crate) async fn end(self) -> Result<Revoked, Failure> {
+        let cleared = self.entry.clear(self.logouts).await;
+        let revoked = match &self.held {
+            Some(held) => self.entry.grant.discard(&held.token).await,
+            None => Ok(Revoked::Nothing),
+        };
+        cleared.and(revoked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bearward_observe::Observer;
+    use bearward_token::ManualClock;
+
+    use super::*;
+    use crate::TokenManager;
+    use crate::client_credentials::ClientCredentials;
+    use crate::tests::server::Server;
+
+    #[tokio::test]
+    async fn one_that_is_added_again_counts_once_and_one_that_has_gone_not_at_all() {
+        let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+        let manager = || TokenManager::new(clock.clone(), Observer::new(), 1);
+        let server = Server::new("none");
+        let handle = |manager: &TokenManager| {
+            let grant = ClientCredentials::new(server.request(&clock));
+            manager.handle("notes", &grant.key(), Arc::new(grant))
+        };
+        let (all, one, other) = (Dependents::default(), manager(), manager());
+        for _ in 0..3 {
+            all.add((&handle(&one)).into());
+        }
+        assert_eq!(all.all().len(), 1);
+        drop(one);
+        all.add((&handle(&other)).into());
+        assert_eq!(all.all().len(), 1);
+        drop(other);
+        assert!(all.forget().is_empty());
+    }
+}
