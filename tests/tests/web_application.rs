@@ -180,6 +180,7 @@ async fn a_page_of_another_site_gets_nothing_done_with_the_users_cookie() {
                 form => format!("#{form} button"),
             })
             .await;
+        browser.wait_for("body").await;
         let said = browser.text("body").await;
         assert!(said.contains("csrf-rejected"), "{way}: {said}");
     }

@@ -166,8 +166,10 @@ fn with_broker(more: &str, provider: &str) -> Result<Loaded, String> {
 #[test]
 fn a_broker_says_where_users_sign_in_and_its_providers_take_the_rest_from_it() {
     let auth = "url: https://mcp.example.com/mcp, auth: {resource: https://mcp.example.com/mcp}";
-    let loaded = with_broker("scopes: [openid, offline_access]", auth).unwrap();
+    let loaded =
+        with_broker("scopes: [openid, offline_access], loginParameters: {prompt: consent}", auth).unwrap();
     let broker = loaded.settings.broker.as_ref().unwrap();
+    assert_eq!(broker.login_parameters, [("prompt".to_owned(), "consent".to_owned())]);
     assert_eq!(broker.redirect_uri(), "https://app.example.com/auth/callback");
     assert_eq!(broker.request.scopes.to_string(), "offline_access openid");
     assert_eq!(
@@ -198,6 +200,7 @@ fn what_a_broker_cannot_work_with_is_refused_with_a_way_out() {
         ("session: {idle: 2h, absolute: 1h}", fine, "cannot be idle for longer"),
         ("session: {idle: 1s}", fine, "out of bounds"),
         ("session: {absolute: 10000h}", fine, "out of bounds"),
+        ("loginParameters: {state: x}", fine, "is said by Bearward itself"),
         ("cookie: 'a b'", fine, "cannot be a cookie's name"),
         ("origins: [https://x.example/path]", fine, "is not an origin"),
         ("afterLogout: /bye", fine, "no URL that a browser can go to"),

@@ -44,6 +44,8 @@ pub struct LoginRequest<'a> {
     pub resource: Option<&'a str>,
     /// Further ones, for which the login's refresh token is asked later (RFC 8707 §2.1).
     pub more_resources: &'a [String],
+    /// Further parameters that some issuer wants, such as `prompt`.
+    pub extra: &'a [(String, String)],
     /// `audience`, as Auth0 takes it.
     pub audience: Option<&'a str>,
     /// The operator says that the issuer takes PKCE although its metadata does not (SPEC CL-2).
@@ -111,7 +113,8 @@ impl Attempt {
         let optional = [("resource", request.resource), ("audience", request.audience)];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let more = request.more_resources.iter().map(|resource| ("resource", resource.as_str()));
-        url.query_pairs_mut().extend_pairs(fields.into_iter().chain(optional).chain(more));
+        let extra = request.extra.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        url.query_pairs_mut().extend_pairs(fields.into_iter().chain(optional).chain(more).chain(extra));
         Ok(url.into())
     }
 

@@ -30,6 +30,8 @@ pub struct Login {
     /// Resources beside the first, for which the login gets tokens later: an issuer may give those that were named at the
     /// sign-in and no others.
     pub more_resources: Vec<String>,
+    /// Further parameters of the sign-in that the issuer wants, such as `prompt`.
+    pub extra: Vec<(String, String)>,
     /// Where the issuer sends the browser back to, exactly as it is registered.
     pub redirect_uri: String,
     /// The issuer takes PKCE although its metadata does not say so.
@@ -136,6 +138,7 @@ impl Login {
             scopes: &self.scopes,
             resource: self.request.resource.as_deref(),
             more_resources: &self.more_resources,
+            extra: &self.extra,
             audience: self.request.audience.as_deref(),
             is_pkce_known: self.is_pkce_known,
         }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use bearward_guard::limits::Limits;
 use bearward_observe::Observer;
 use bearward_token::{Clock, Issuer};
@@ -29,6 +29,7 @@ use crate::sessions::{Entered, Session, SessionError, Sessions};
 
 /// The endpoints, described (OpenAPI 3.1).
 pub const OPENAPI: &str = include_str!("openapi.json");
+const COOKIE_IN_OPENAPI: &str = "__Host-session";
 
 /// Longest body, in bytes: a name and some scopes.
 const MAX_BODY: usize = 16 * 1024;
@@ -75,15 +76,17 @@ type App = State<Arc<Application>>;
 pub fn router(application: Arc<Application>) -> Result<Router, String> {
     let (csrf, cors) = (same_site::layer(&application.origins)?, same_site::cors(&application.origins)?);
     let trusted: Arc<[String]> = application.origins.clone().into();
+    // Before anything that a method does; a method that does nothing is told so.
+    let check = from_fn_with_state(trusted, same_site::check);
+    let guarded =
+        |method: MethodRouter<Arc<Application>>| method.route_layer(check.clone()).route_layer(csrf.clone());
     let asked = Router::new()
-        .route("/auth/session", get(signing_in::session))
-        .route("/auth/logout", post(signing_in::log_out))
-        .route("/auth/broker/exchange", post(tokens::exchange))
-        .route("/auth/broker/refresh", post(tokens::refresh))
-        .route("/auth/broker/peek", get(tokens::peek))
-        .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(trusted, same_site::check))
-        .layer(csrf);
+        .route("/auth/session", guarded(get(signing_in::session)))
+        .route("/auth/logout", guarded(post(signing_in::log_out)))
+        .route("/auth/broker/exchange", guarded(post(tokens::exchange)))
+        .route("/auth/broker/refresh", guarded(post(tokens::refresh)))
+        .route("/auth/broker/peek", guarded(get(tokens::peek)))
+        .method_not_allowed_fallback(wrong_method);
     let asked = match cors {
         Some(cors) => asked.layer(cors),
         None => asked,
@@ -91,11 +94,16 @@ pub fn router(application: Arc<Application>) -> Result<Router, String> {
     let visited = Router::new()
         .route("/auth/login", get(signing_in::log_in))
         .route("/auth/callback", get(signing_in::callback))
-        .route("/auth/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI)))
+        .route("/auth/openapi.json", get(document))
         .method_not_allowed_fallback(wrong_method);
     let all = asked.merge(visited);
     let all = all.fallback(async || Problem::new(ProblemKind::NotFound));
     Ok(all.layer(DefaultBodyLimit::max(MAX_BODY)).layer(map_response(unstored)).with_state(application))
+}
+
+/// The description, with the session's cookie as it is called here.
+async fn document(State(app): App) -> ([(HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI.replace(COOKIE_IN_OPENAPI, app.session_cookie.name()))
 }
 
 async fn wrong_method() -> Problem {

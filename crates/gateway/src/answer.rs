@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use bearward_supply::{Acting, Failure};
 use crate::body::{self, Body, CollectError};
 use crate::forward::ForwardError;
 use crate::provider::AttachError;
+use crate::shape::Misshapen;
 
 /// JSON-RPC's range for errors that a server defines itself (-32000 to -32099).
 const SERVER_ERROR: i64 = -32000;
@@ -75,6 +76,15 @@ impl Asked {
         let mut answer = document_answer(&document);
         *answer.status_mut() = status;
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    }
+
+    /// A request that is none.
+    pub fn misshapen(&self, wrong: Misshapen) -> Response<Body> {
+        let mut answer = self.error(wrong.status(), wrong.message());
+        if let Some(allow) = wrong.allow() {
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
         answer
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bearward_observe::AuditTrail;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body as HttpBody, Incoming};
@@ -66,7 +66,7 @@ impl Egress {
         let (head, incoming) = request.into_parts();
         let asked = Asked::plain();
         if let Err(wrong) = shape::check(&head) {
-            return asked.error(wrong.status(), wrong.message());
+            return asked.misshapen(wrong);
         }
         if is_from_browser(&head.headers) || self.browser.check(&head.uri, &head.headers).is_err() {
             return asked.error(
@@ -131,7 +131,9 @@ impl Egress {
         let audience = provider.handed_out_for.as_deref()?;
         let asked = Asked::plain();
         if head.method != Method::GET {
-            return Some(asked.error(StatusCode::METHOD_NOT_ALLOWED, "A token is asked for by GET"));
+            let mut answer = asked.error(StatusCode::METHOD_NOT_ALLOWED, "A token is asked for by GET");
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+            return Some(answer);
         }
         let query = head.uri.query().unwrap_or_default();
         let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "audience");

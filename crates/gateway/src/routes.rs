@@ -50,7 +50,7 @@ impl Routes {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
         if let Err(wrong) = shape::check(&head).and_then(|()| shape::check_path(path)) {
-            return Asked::new(&head.method).error(wrong.status(), wrong.message());
+            return Asked::new(&head.method).misshapen(wrong);
         }
         if path.starts_with(WELL_KNOWN) {
             return self.metadata(path, &head.method);

@@ -27,6 +27,11 @@ impl Misshapen {
         }
     }
 
+    /// What a 405 says is allowed instead (RFC 9110 §15.5.6): to what, nobody has looked yet.
+    pub fn allow(self) -> Option<&'static str> {
+        matches!(self, Self::Method).then_some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    }
+
     /// What a person reads.
     pub fn message(self) -> &'static str {
         match self {

@@ -1,7 +1,8 @@
 // `oidc-provider` as an authorization server: client credentials with `resource` (RFC 8707), JWT access
-// tokens under RS256, keys that rotate on demand.
+// tokens under RS256, keys that rotate on demand; and sign-ins for a web application, on its own pages.
 //
-// Usage: server.mjs PORT. Client `machine`, its secret in CLIENT_SECRET.
+// Usage: server.mjs PORT. Client `machine`, its secret in CLIENT_SECRET. With WEB_ORIGIN there is a client `web` as well,
+// with the same secret, whose application is there; anybody may sign in, by any password.
 // Prints `ready` when it listens. POST /control/rotate: a new key signs, the old one stays published.
 // POST /control/withdraw: the old ones are gone from the JWKS.
 
@@ -15,6 +16,7 @@ const { Provider } = load('oidc-provider');
 
 const port = Number(process.argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
+const web = process.env.WEB_ORIGIN;
 
 // Newest first: the provider signs with the first that fits.
 let keys = [newKey()];
@@ -37,6 +39,16 @@ function newKey() {
   return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: 'RS256', use: 'sig' };
 }
 
+function webClient() {
+  return {
+    client_id: 'web',
+    client_secret: process.env.CLIENT_SECRET,
+    grant_types: ['authorization_code', 'refresh_token'],
+    redirect_uris: [`${web}/auth/callback`],
+    post_logout_redirect_uris: [`${web}/`],
+  };
+}
+
 // Keys are fixed when a provider is made, so a rotation makes a new one with the same issuer.
 function provider() {
   const made = new Provider(issuer, {
@@ -49,10 +61,13 @@ function provider() {
         response_types: [],
         redirect_uris: [],
       },
+      ...(web ? [webClient()] : []),
     ],
-    scopes: ['mcp', 'notes:read'],
+    cookies: { keys: [randomUUID()] },
+    scopes: ['openid', 'offline_access', 'mcp', 'notes:read'],
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: Boolean(web) },
+      revocation: { enabled: true },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,

@@ -8,7 +8,8 @@ use crate::process::{Running, free_address};
 use crate::tools::{Tools, own_file};
 
 const CLIENT: &str = "machine";
-const SECRET: &str = "a-secret-that-only-these-tests-know-1";
+/// Of both its clients, `machine` and `web`.
+pub const SECRET: &str = "a-secret-that-only-these-tests-know-1";
 
 /// The running server. Stops when dropped.
 #[derive(Debug)]
@@ -31,13 +32,22 @@ impl OidcProvider {
     /// # Errors
     /// When it does not come up.
     pub async fn start(tools: &Tools) -> Result<Self> {
+        Self::start_for(tools, None).await
+    }
+
+    /// The same, where users of a web application at this origin sign in.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_for(tools: &Tools, application: Option<&str>) -> Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(&tools.node);
         command
             .arg(own_file("servers/oidc-provider/server.mjs"))
             .arg(address.port().to_string())
             .env("BEARWARD_TEST_NODE_MODULES", &tools.node_modules)
-            .env("CLIENT_SECRET", SECRET);
+            .env("CLIENT_SECRET", SECRET)
+            .envs(application.map(|origin| ("WEB_ORIGIN", origin)));
         let mut process = Running::start("oidc-provider", &mut command)?;
         process.until_listening(address).await?;
         Ok(Self { issuer: format!("http://{address}"), process, http: reqwest::Client::new() })

@@ -73,6 +73,7 @@ impl Builder<'_> {
             login: Login {
                 scopes: broker.request.scopes.clone(),
                 more_resources: self.more_resources(broker),
+                extra: broker.login_parameters.clone(),
                 redirect_uri: broker.redirect_uri(),
                 is_pkce_known: broker.is_pkce_known,
                 id_tokens: IdTokens::new(trusted, client.as_str(), clock.clone()),

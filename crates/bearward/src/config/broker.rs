@@ -6,13 +6,28 @@ use bearward_guard::Preset;
 use bearward_token::{Origin, ScopeSet};
 
 use super::defaults::Defaults;
-use super::grants::request;
+use super::grants::{parameters, request};
 use super::issuers::algorithms;
 use super::jwks;
 use super::reader::Section;
 use super::settings::{BrokerSettings, ServerSettings};
 use super::values::{DURATION, Span, origin};
 
+/// What Bearward says itself when somebody signs in.
+const OWN: [&str; 12] = [
+    "response_type",
+    "response_mode",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "resource",
+    "audience",
+    "request",
+];
 const USUAL_SCOPES: &str = "openid profile";
 const USUAL_COOKIE: &str = "session";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -36,6 +51,7 @@ pub(crate) fn read(
             false => request.scopes = usual,
         }
     }
+    let login_parameters = parameters(&section, "loginParameters", &OWN);
     let keys = jwks::read(&section, Preset::Oidc);
     let algorithms = algorithms(&section).unwrap_or_else(|| Preset::Oidc.algorithms());
     let public_origin = public_origin(&section, server);
@@ -47,6 +63,7 @@ pub(crate) fn read(
     section.finish();
     Some(BrokerSettings {
         request: request?,
+        login_parameters,
         keys,
         algorithms,
         public_origin: public_origin?,

@@ -156,10 +156,15 @@ fn extra(auth: &Section<'_>) -> Vec<(String, String)> {
         "actor_token",
         "actor_token_type",
     ];
-    let Some(map) = auth.section("parameters") else { return Vec::new() };
+    parameters(auth, "parameters", &OWN)
+}
+
+/// A mapping of parameters of a request, none of which is one of `own`.
+pub(crate) fn parameters(section: &Section<'_>, name: &'static str, own: &[&str]) -> Vec<(String, String)> {
+    let Some(map) = section.section(name) else { return Vec::new() };
     let mut extra = Vec::new();
     for (name, node) in map.all() {
-        if OWN.contains(&name.text) {
+        if own.contains(&name.text) {
             let help = "use the key of its own: `scopes`, `audience`, `resource`, `clientId` and their like";
             map.error(name.at, format!("`{}` is said by Bearward itself", name.text), help);
         }

@@ -34,6 +34,7 @@ fn request(scopes: &ScopeSet) -> LoginRequest<'_> {
         scopes,
         resource: Some("https://mcp.example.com/mcp"),
         more_resources: &[],
+        extra: &[],
         audience: None,
         is_pkce_known: false,
     }

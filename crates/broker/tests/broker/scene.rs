@@ -78,6 +78,7 @@ pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
     let login = Login {
         request: Arc::new(request),
         scopes: "openid offline_access mcp calendar".parse().unwrap(),
+        extra: vec![("prompt".into(), "login".into())],
         more_resources: vec![CALENDAR.into(), CONTACTS.into()],
         redirect_uri: CALLBACK.into(),
         is_pkce_known: false,

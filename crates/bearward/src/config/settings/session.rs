@@ -15,6 +15,8 @@ use super::{KeysFrom, MinTtl, RequestSettings};
 pub struct BrokerSettings {
     /// The client at its issuer, and what its own access token is for; its scopes are those of the sign-in.
     pub request: RequestSettings,
+    /// Further parameters of the sign-in.
+    pub login_parameters: Vec<(String, String)>,
     /// Where the issuer's keys are.
     pub keys: KeysFrom,
     /// Accepted algorithms of ID tokens; at least one.
