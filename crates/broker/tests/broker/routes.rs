@@ -62,13 +62,12 @@ async fn page_with(origins: &[&str]) -> Page {
         name: name.into(),
         audience: MCP.into(),
         denial,
-        scopes: "mcp".parse().unwrap(),
+        scopes: "mcp calendar".parse().unwrap(),
         by: By::Login,
         wanted: Wanted::default(),
     };
     let by_refresh = |name: &str, audience: &str| Brokered {
         audience: audience.into(),
-        scopes: "mcp calendar".parse().unwrap(),
         by: By::Refresh {
             label: Label::new(name, &Observer::new()),
             target: Target { resource: Some(audience.into()), ..Target::default() },
@@ -496,4 +495,24 @@ async fn every_token_that_is_given_and_every_denial_is_counted() {
     ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }
+}
+
+#[tokio::test]
+async fn who_wishes_for_fewer_scopes_gets_a_token_with_these_and_no_others_however_it_is_had() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    for provider in ["tools", "calendar", "exchanged"] {
+        for (scopes, expected) in [(json!(["calendar"]), "calendar"), (json!(["mcp"]), "mcp")] {
+            let wish = json!({"provider": provider, "scopes": scopes});
+            let given = page.post("/auth/broker/exchange", &wish).await;
+            assert_eq!(given.status, 200, "{provider}: {}", given.body);
+            let token = given.body["access_token"].as_str().unwrap();
+            let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+            let claims: Value = serde_json::from_slice(&payload).unwrap();
+            assert_eq!(claims["scope"], expected, "{provider}");
+        }
+    }
+    // The login itself has lost nothing by it.
+    let whole = page.post("/auth/broker/exchange", &json!({"provider": "calendar"})).await;
+    assert_eq!(whole.status, 200, "{}", whole.body);
 }
