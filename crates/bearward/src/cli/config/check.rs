@@ -145,6 +145,7 @@ fn report(
     let warnings: Vec<_> = warnings.iter().map(problem).chain(exposed).collect();
     json!({
         "ok": secrets.is_empty(), "guards": guards, "providers": providers,
+        "broker": settings.broker.as_ref().map(|broker| broker.issuer().as_str()),
         "warnings": warnings, "unreadableSecrets": secrets,
         "secretsNotLookedAt": remote,
     })
