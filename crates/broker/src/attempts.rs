@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::attempt::{Attempt, LIFE};
+use crate::packed::packed;
 use crate::problem::{Problem, ProblemKind};
 use crate::random::Secret;
 
@@ -55,8 +56,8 @@ impl Attempts {
             browser: browser.fingerprint().to_hex(),
             began_ms,
         };
-        // Texts and numbers alone: this does not fail.
-        let secret = SecretBytes::new(serde_json::to_vec(&kept).unwrap_or_default());
+        let texts = [&kept.issuer, &kept.nonce, &kept.verifier, &kept.return_to, &kept.browser];
+        let secret = packed(&kept, texts.map(String::len).iter().sum());
         let place = self.place(&attempt.issuer, &attempt.state);
         self.store.put(&place, secret, Some(self.ends(began_ms)), Expected::Absent).await.map(drop)
     }

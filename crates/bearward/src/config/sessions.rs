@@ -43,9 +43,6 @@ pub(crate) fn check_provider(
         let message = "this provider's tokens are those of users' sessions, and nobody signs in here";
         section.error(auth_at(section), message, help);
     }
-    if settings.server.egress.is_some() && provider.url.is_none() && !is_behind_a_guard {
-        section.warn(section.at(), "calls through the sidecar do not reach it", "add its `url`");
-    }
     may_have_a_token(section, session);
     if is_called_here && !session.levels.reuse().value {
         let message = format!(
