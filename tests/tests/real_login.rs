@@ -78,7 +78,7 @@ fn settings(listen: SocketAddr, issuer: &str) -> Settings {
             name: name.into(),
             authority: Authority::of_issuer(issuer.clone()),
             origins: vec![format!("http://{listen}").parse().unwrap()],
-            audience: name.into(),
+            audience: format!("http://{listen}/{name}").into(),
             audiences: Vec::new(),
             allow_insecure: true,
             choice: Choice::default(),

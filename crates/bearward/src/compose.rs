@@ -129,12 +129,13 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
     };
     let manager = Arc::new(TokenManager::new(around.clock.clone(), around.observer.clone(), around.seed));
     let health = Health::default();
+    // Before the journal, which may stand in the same folder.
+    let (stores, sweeping) = state::open(settings, around).await?;
     let revocations = Revocations::new(around.clock.clone());
     let revocations = Arc::new(match &settings.revocation.journal {
         Some(path) => revocation_journal::open(path, revocations)?,
         None => revocations,
     });
-    let (stores, sweeping) = state::open(settings, around).await?;
     let logins = login_lock::take_all(settings, around).await?;
     let (keys, senders) = (RefCell::default(), RefCell::default());
     let tenant_keys = RefCell::default();

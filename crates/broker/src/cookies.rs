@@ -1,6 +1,5 @@
 //! The broker's cookies: what they are called, what they allow, and what came with a request (RFC 6265bis, HARD 30).
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use cookie::{Cookie, SameSite};
@@ -11,6 +10,8 @@ use crate::random::Secret;
 
 /// Longest cookies that are read, all together, in bytes; a request with more has none of ours.
 const MOST: usize = 16 * 1024;
+/// So many sessions one request can end.
+const MOST_ENDED: usize = 4;
 
 /// What cookies of this application are like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,25 +67,36 @@ impl CookieRules {
         if lines.iter().map(|line| line.len()).sum::<usize>() > MOST {
             return Presented::Wrong;
         }
-        let mut found: Option<Cow<'_, str>> = None;
-        for line in &lines {
-            // Bytes that are no text belong to somebody else's cookie, or make ours unreadable: either way none of ours.
-            let Ok(line) = line.to_str() else { return Presented::Wrong };
-            for pair in line.split(';') {
-                let Some((name, value)) = pair.trim().split_once('=') else { continue };
-                if name != self.name {
-                    continue;
-                }
-                match &found {
-                    Some(before) if **before != *value => return Presented::Wrong,
-                    _ => found = Some(value.into()),
-                }
+        let mut found: Option<&[u8]> = None;
+        for value in lines.iter().flat_map(|line| self.values(line)) {
+            match found {
+                Some(before) if before != value => return Presented::Wrong,
+                _ => found = Some(value),
             }
         }
         match found {
             None => Presented::Nothing,
-            Some(value) => Secret::parse(&value).map_or(Presented::Wrong, Presented::One),
+            Some(value) => parse(value).map_or(Presented::Wrong, Presented::One),
         }
+    }
+
+    /// Every one that has the right form, for who wants to end whatever is there.
+    pub fn all_presented(&self, headers: &HeaderMap) -> Vec<Secret> {
+        let lines = headers.get_all(COOKIE).iter();
+        let mut all: Vec<Secret> = Vec::new();
+        for secret in lines.flat_map(|line| self.values(line)).filter_map(parse) {
+            if all.len() < MOST_ENDED && !all.contains(&secret) {
+                all.push(secret);
+            }
+        }
+        all
+    }
+
+    /// The values under this name in one header. Neighbours may be anything, also bytes that are no text.
+    fn values<'a>(&'a self, line: &'a HeaderValue) -> impl Iterator<Item = &'a [u8]> {
+        line.as_bytes()
+            .split(|byte| *byte == b';')
+            .filter_map(|pair| pair.trim_ascii().strip_prefix(self.name.as_bytes())?.strip_prefix(b"="))
     }
 
     fn header(&self, value: &str, life: Duration) -> Option<HeaderValue> {
@@ -99,6 +111,10 @@ impl CookieRules {
         value.set_sensitive(true);
         Some(value)
     }
+}
+
+fn parse(value: &[u8]) -> Option<Secret> {
+    std::str::from_utf8(value).ok().and_then(Secret::parse)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use bearward_guard::id_token::{Asked, SignedIn};
 use bearward_observe::Rejection;
 use bearward_supply::{Failure, Granted, TokenRequest};
 use bearward_token::expiry::Moment;
-use bearward_token::{IdToken, RefreshToken, ScopeSet};
+use bearward_token::{RefreshToken, ScopeSet};
 use serde_json::Value;
 use url::Url;
 
@@ -75,10 +75,7 @@ impl Login {
             tracing::warn!(%error, "nobody can sign in");
             Problem::new(ProblemKind::LoginFailed)
         })?;
-        self.attempts.keep(&attempt, browser).await.map_err(|error| {
-            tracing::warn!(%error, "nobody can sign in: the attempt cannot be kept");
-            unavailable()
-        })?;
+        self.attempts.keep(attempt, browser);
         Ok(redirect)
     }
 
@@ -102,8 +99,7 @@ impl Login {
     /// Whatever does not fit, by its kind; nothing of an answer that cannot be trusted is shown.
     pub async fn complete(&self, query: &str, browser: &Secret) -> Result<Completed, Problem> {
         let answer = Answer::read(query);
-        let issuer = self.request.metadata.issuer();
-        let attempt = self.attempts.take(issuer, answer.state(), browser).await?;
+        let attempt = self.attempts.take(answer.state(), browser)?;
         let metadata = self.request.metadata.get().await;
         let metadata = metadata.map_err(|_| Problem::new(ProblemKind::IssuerUnavailable))?;
         let code = attempt.code(&metadata, &answer)?;
@@ -123,7 +119,7 @@ impl Login {
         let asked = Asked { nonce: attempt.nonce.expose(), access_token: &answer.granted.access_token };
         let who = self.id_tokens.verify(id_token.expose(), asked).await.map_err(not_trusted)?;
         Ok(Completed {
-            session: session(who, id_token),
+            session: session(who),
             granted: answer.granted,
             sent,
             refresh_token: answer.refresh_token,
@@ -145,9 +141,9 @@ impl Login {
     }
 }
 
-fn session(who: SignedIn, id_token: &IdToken) -> Session {
+fn session(who: SignedIn) -> Session {
     let text = |name: &str| who.claims.get(name).and_then(Value::as_str).map(str::to_owned);
-    let mut session = Session::new(who.subject.clone(), Some(id_token));
+    let mut session = Session::new(who.subject.clone());
     session.name = text("name").or_else(|| text("preferred_username")).or_else(|| text("email"));
     session.session_id = who.session_id;
     session

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bearward_observe::{Denial, Event};
-use bearward_supply::{Handle, Logins, Looking, SupplyError};
+use bearward_supply::{Found, Logins, Looking, SupplyError};
 use bearward_token::Principal;
 use http::HeaderMap;
 
@@ -37,7 +37,7 @@ impl ProviderLogins {
         &self,
         headers: &HeaderMap,
         caller: Option<&Principal>,
-    ) -> Result<Option<Handle>, SupplyError> {
+    ) -> Result<Option<Found>, SupplyError> {
         let app = &*self.application;
         let provider = app.providers.find(&self.name).ok_or(SupplyError::not_for_caller(UNKNOWN))?;
         if let Some(reason) = self.denial.or(provider.denial) {
@@ -53,19 +53,31 @@ impl ProviderLogins {
             tracing::warn!(%error, "nothing is known of a session");
             SupplyError::not_for_caller(UNREADABLE)
         })?;
-        let Entered::Open(session) = entered else { return self.none(caller) };
+        let session = match entered {
+            Entered::Open(session) => session,
+            Entered::Nothing => return self.none(caller),
+            Entered::Ended => {
+                if let Err(problem) = self.application.end(&cookie).await {
+                    tracing::warn!(?problem, "what is left of a session is not cleaned up");
+                }
+                return self.none(caller);
+            }
+        };
         if caller.is_some_and(|caller| caller.issuer != *app.issuer() || *caller.subject != *session.subject)
         {
+            let reason = Denial::SubjectMismatch;
+            app.observer.emit(Event::GuardDenied { provider: self.name.clone(), reason });
             return Err(SupplyError::not_for_caller(TWO_USERS));
         }
-        app.providers.handle(provider, &session, &app.tokens, &cookie, None).await.map(Some)
+        let handle = app.providers.handle(provider, &session, &app.tokens, &cookie, None).await?;
+        Ok(Some(Found { handle, subject: session.subject.as_str().into() }))
     }
 }
 
 impl ProviderLogins {
     /// A caller without a session has its own token exchanged, which must be of the same authority: no other authorization
     /// server is shown it.
-    fn none(&self, caller: Option<&Principal>) -> Result<Option<Handle>, SupplyError> {
+    fn none(&self, caller: Option<&Principal>) -> Result<Option<Found>, SupplyError> {
         let app = &*self.application;
         match caller {
             Some(caller) if caller.issuer != *app.issuer() => {

@@ -39,6 +39,7 @@ pub enum ProblemKind {
     TooManyAttempts,
     NotFound,
     MethodNotAllowed,
+    ReuseDisabled,
 }
 
 /// A problem of one request.
@@ -54,7 +55,7 @@ pub struct Problem {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::LoginRequired,
         Self::SessionAmbiguous,
         Self::CsrfRejected,
@@ -77,6 +78,7 @@ impl ProblemKind {
         Self::TooManyAttempts,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::ReuseDisabled,
     ];
 
     /// The published word.
@@ -158,6 +160,9 @@ impl ProblemKind {
                 S::FORBIDDEN,
                 "This provider takes tokens of another authority than the one that users sign in at",
             ),
+            Self::ReuseDisabled => {
+                ("reuse-disabled", S::FORBIDDEN, "The operator has switched the reuse of logins off")
+            }
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no endpoint at this path"),
             Self::MethodNotAllowed => {
                 ("method-not-allowed", S::METHOD_NOT_ALLOWED, "This endpoint is asked by another method")
@@ -177,9 +182,8 @@ impl From<Denial> for ProblemKind {
         match denial {
             Denial::OriginNotAllowed | Denial::SchemeBlocked => Self::OriginNotAllowed,
             Denial::AuthorityMismatch => Self::AuthorityMismatch,
-            Denial::AudienceNotAllowed | Denial::ReuseDisabled | Denial::ModeNotBearerFirst => {
-                Self::AudienceNotAllowed
-            }
+            Denial::ReuseDisabled | Denial::ModeNotBearerFirst => Self::ReuseDisabled,
+            Denial::AudienceNotAllowed | Denial::SubjectMismatch => Self::AudienceNotAllowed,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::Denial;
-use bearward_supply::{Caller, Exchange, Handle, Label, SupplyError, Target, Wanted};
+use bearward_supply::{Caller, Exchange, Failure, Handle, Label, Supplied, SupplyError, Target, Wanted};
 use bearward_token::{Issuer, Scope, ScopeSet};
 
 use crate::problem::{Problem, ProblemKind};
@@ -85,6 +85,33 @@ impl Providers {
         }
     }
 
+    /// A session's token for a provider. An authorization server that does not take the session's own token any more gets a
+    /// newer one to exchange, once.
+    pub(crate) async fn token(
+        &self,
+        provider: &Brokered,
+        session: &Session,
+        tokens: &SessionTokens,
+        cookie: &Secret,
+        narrowed: Option<&ScopeSet>,
+    ) -> Result<(Handle, Supplied), SupplyError> {
+        let own = tokens.handle(cookie).current();
+        let attempt = async || {
+            let handle = self.handle(provider, session, tokens, cookie, narrowed).await?;
+            let token = handle.ensure_access(&provider.wanted).await?;
+            Ok::<_, SupplyError>((handle, token))
+        };
+        match (attempt().await, own) {
+            (Err(error), Some(own)) if provider.doubts_the_sessions_token(&error) => {
+                match tokens.handle(cookie).invalidate(&own) {
+                    true => attempt().await,
+                    false => Err(error),
+                }
+            }
+            (token, _) => token,
+        }
+    }
+
     /// The way to a session's token for a provider; with `narrowed` scopes, where fewer are asked for than it has.
     pub(crate) async fn handle(
         &self,
@@ -119,6 +146,13 @@ impl Providers {
 }
 
 impl Brokered {
+    /// By these an authorization server refuses a token that it is given (RFC 8693 §2.2.2), some by the other.
+    fn doubts_the_sessions_token(&self, error: &SupplyError) -> bool {
+        let is_doubt = |code: &str| matches!(code, "invalid_request" | "invalid_grant");
+        matches!(self.by, By::Exchange { .. })
+            && matches!(&*error.failure, Failure::Refused { code, .. } if is_doubt(code))
+    }
+
     /// The scopes of a wish, none of which may be beyond what the configuration says; `None`: it names none.
     pub(crate) fn allowed(&self, wished: &[String]) -> Result<Option<ScopeSet>, Problem> {
         let not_allowed = || Problem::new(ProblemKind::ScopeNotAllowed);

@@ -23,13 +23,16 @@ use crate::login::Login;
 use crate::problem::{Problem, ProblemKind};
 use crate::providers::Providers;
 use crate::random::Secret;
-use crate::same_site;
+use crate::same_site::{self, Pages};
 use crate::session_tokens::SessionTokens;
 use crate::sessions::{Entered, Session, SessionError, Sessions};
 
 /// The endpoints, described (OpenAPI 3.1).
 pub const OPENAPI: &str = include_str!("openapi.json");
 const COOKIE_IN_OPENAPI: &str = "__Host-session";
+
+/// Nobody who signs out waits longer for an issuer that is slow.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Longest body, in bytes: a name and some scopes.
 const MAX_BODY: usize = 16 * 1024;
@@ -53,6 +56,8 @@ pub struct Application {
     pub session_life: Duration,
     /// Where the issuer sends the browser back to after a logout there, exactly as it is registered.
     pub after_logout: Option<String>,
+    /// The application's own origin, as browsers write it.
+    pub home: String,
     /// Other origins of the application, whose pages may ask.
     pub origins: Vec<String>,
     /// How often an address may begin to sign in, as `failures_per_address`.
@@ -74,10 +79,13 @@ type App = State<Arc<Application>>;
 /// # Errors
 /// When one of `origins` is no origin.
 pub fn router(application: Arc<Application>) -> Result<Router, String> {
-    let (csrf, cors) = (same_site::layer(&application.origins)?, same_site::cors(&application.origins)?);
-    let trusted: Arc<[String]> = application.origins.clone().into();
+    let cors = same_site::cors(&application.origins)?;
+    let home = std::iter::once(&application.home).chain(&application.origins);
+    let trusted: Vec<String> = home.cloned().collect();
+    let csrf = same_site::layer(&trusted)?;
     // Before anything that a method does; a method that does nothing is told so.
-    let check = from_fn_with_state(trusted, same_site::check);
+    let pages = Pages { home: application.home.clone(), others: application.origins.clone() };
+    let check = from_fn_with_state(Arc::new(pages), same_site::check);
     let guarded =
         |method: MethodRouter<Arc<Application>>| method.route_layer(check.clone()).route_layer(csrf.clone());
     let asked = Router::new()
@@ -117,7 +125,7 @@ impl Application {
     }
 
     /// The session that a request's cookie opens.
-    async fn entered(&self, headers: &HeaderMap) -> Result<(Secret, Session), Problem> {
+    async fn entered(self: &Arc<Self>, headers: &HeaderMap) -> Result<(Secret, Session), Problem> {
         let cookie = match self.session_cookie.presented(headers) {
             Presented::One(cookie) => cookie,
             Presented::Nothing => return Err(Problem::new(ProblemKind::LoginRequired)),
@@ -126,18 +134,27 @@ impl Application {
         match self.sessions.enter(&cookie).await.map_err(unavailable)? {
             Entered::Open(session) => return Ok((cookie, session)),
             Entered::Nothing => {}
-            Entered::Ended => {
-                self.sessions.end(&cookie).await.map_err(unavailable)?;
-                self.end_tokens(&cookie).await;
-            }
+            Entered::Ended => self.end(&cookie).await?,
         }
         Err(Problem::new(ProblemKind::LoginRequired))
     }
 
-    async fn end_tokens(&self, cookie: &Secret) {
-        if let Err(error) = self.tokens.end(cookie).await {
-            tracing::warn!(%error, "a session has ended, and its tokens are not revoked");
+    /// Ends a session, if there is one, and its login with it; how the issuer hears of that is waited for a moment only.
+    pub(crate) async fn end(self: &Arc<Self>, cookie: &Secret) -> Result<(), Problem> {
+        if !self.sessions.end(cookie).await.map_err(unavailable)? {
+            return Ok(());
         }
+        let (app, cookie) = (self.clone(), cookie.clone());
+        let ending = tokio::spawn(async move {
+            if let Err(error) = app.tokens.end(&cookie).await {
+                tracing::warn!(%error, "a session has ended, and its tokens are not revoked");
+            }
+        });
+        tokio::select! {
+            _ = ending => {}
+            () = self.clock.sleep(PATIENCE) => {}
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::CorsLayer;
@@ -49,24 +49,39 @@ pub(crate) fn cors(trusted: &[String]) -> Result<Option<CorsLayer>, String> {
     Ok(Some(layer))
 }
 
-/// Wants `X-CSRF: 1` of whatever changes something, and no page of another site for what only shows; `trusted` are the
-/// application's other origins.
-pub(crate) async fn check(State(trusted): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+/// Whose pages may ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Pages {
+    /// The application's own origin.
+    pub(crate) home: String,
+    /// Its other origins.
+    pub(crate) others: Vec<String>,
+}
+
+impl Pages {
+    /// Whether a request comes from one of them, as far as the browser says; what says nothing is no page, or one of our own.
+    fn may_ask(&self, headers: &HeaderMap) -> bool {
+        let is_from_elsewhere =
+            headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
+        let mut origins = headers.get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (None, _) => !is_from_elsewhere,
+            (Some(origin), None) if self.others.iter().any(|other| origin == other.as_str()) => true,
+            (Some(origin), None) => origin == self.home.as_str() && !is_from_elsewhere,
+            _ => false,
+        }
+    }
+}
+
+/// Wants a page of ours, and of whatever changes something `X-CSRF: 1`.
+pub(crate) async fn check(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let is_marked = || {
         let mut marks = headers.get_all(CSRF).iter();
         (marks.next().is_some_and(|mark| mark == "1")) && marks.next().is_none()
     };
-    let is_of_another_site =
-        || headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
-    let is_trusted = || {
-        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-        origin.is_some_and(|origin| trusted.iter().any(|trusted| trusted == origin))
-    };
-    let is_refused = match *request.method() {
-        Method::GET | Method::HEAD => is_of_another_site() && !is_trusted(),
-        _ => !is_marked(),
-    };
+    let is_refused =
+        !pages.may_ask(headers) || !(matches!(*request.method(), Method::GET | Method::HEAD) || is_marked());
     if is_refused {
         return Problem::new(ProblemKind::CsrfRejected).into_response();
     }

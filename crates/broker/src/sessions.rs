@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use bearward_guard::Revocations;
 use bearward_store::{Expected, Place, Purpose, Record, SecretBytes, Store, StoreError};
-use bearward_token::{Clock, IdToken, Issuer, Principal, ScopeSet};
+use bearward_token::{Clock, Issuer, Principal, ScopeSet};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::packed::packed;
 use crate::random::{NoRandomness, Secret};
@@ -41,13 +40,13 @@ pub struct Sessions {
 pub enum Entered {
     /// A session.
     Open(Session),
-    /// One that the issuer, or an operator, has ended: there is something left to clean up.
+    /// One that the issuer or an operator has ended, or time: there is something left to clean up.
     Ended,
     /// Nothing.
     Nothing,
 }
 
-/// Who has signed in. `Debug` shows no token.
+/// Who has signed in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// `sub`.
@@ -56,8 +55,6 @@ pub struct Session {
     pub session_id: Option<String>,
     /// What the application may greet them with.
     pub name: Option<String>,
-    /// The ID token, which the issuer wants to see at the logout.
-    id_token: Option<String>,
     /// When they signed in, in milliseconds since the Unix epoch.
     pub began_ms: u64,
     /// When the session was last used, to the minute.
@@ -77,20 +74,8 @@ pub enum SessionError {
 
 impl Session {
     /// Of somebody who has signed in just now.
-    pub fn new(subject: impl Into<String>, id_token: Option<&IdToken>) -> Self {
-        Self {
-            subject: subject.into(),
-            session_id: None,
-            name: None,
-            id_token: id_token.map(|token| token.expose().to_owned()),
-            began_ms: 0,
-            seen_ms: 0,
-        }
-    }
-
-    /// The ID token, for the logout at the issuer.
-    pub fn id_token(&self) -> Option<IdToken> {
-        self.id_token.as_deref().map(IdToken::new)
+    pub fn new(subject: impl Into<String>) -> Self {
+        Self { subject: subject.into(), session_id: None, name: None, began_ms: 0, seen_ms: 0 }
     }
 
     /// Whom its tokens speak for.
@@ -111,21 +96,13 @@ impl Session {
     }
 
     fn pack(&self) -> SecretBytes {
-        let optional = [&self.session_id, &self.name, &self.id_token];
+        let optional = [&self.session_id, &self.name];
         let texts = optional.into_iter().flatten().map(String::len).sum::<usize>() + self.subject.len();
         packed(self, texts)
     }
 
     fn unpack(record: &Record) -> Option<Self> {
         serde_json::from_slice(record.secret.expose()).ok()
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(token) = self.id_token.take() {
-            drop(Zeroizing::new(token));
-        }
     }
 }
 
@@ -143,14 +120,11 @@ impl Sessions {
         Self { store, clock, issuer, client: client.into(), lives, revocations }
     }
 
-    /// Begins one; what the browser brought before opens it no longer, whoever planted that.
+    /// Begins one, with a cookie that nobody had before.
     ///
     /// # Errors
     /// When it cannot be kept, or no cookie can be made.
-    pub async fn begin(&self, mut session: Session, before: Option<&Secret>) -> Result<Secret, SessionError> {
-        if let Some(before) = before {
-            self.end(before).await?;
-        }
+    pub async fn begin(&self, mut session: Session) -> Result<Secret, SessionError> {
         let cookie = Secret::new()?;
         let now = self.clock.unix_ms();
         (session.began_ms, session.seen_ms) = (now, now);
@@ -164,7 +138,7 @@ impl Sessions {
     /// # Errors
     /// When the store cannot be read.
     pub async fn look(&self, cookie: &Secret) -> Result<Option<Session>, SessionError> {
-        Ok(self.find(cookie).await?.map(|(session, _)| session).filter(|session| !self.is_ended(session)))
+        Ok(self.find(cookie).await?.map(|(session, _)| session).filter(|session| !self.is_over(session)))
     }
 
     /// The same for who uses it: it lives on.
@@ -173,7 +147,7 @@ impl Sessions {
     /// When the store cannot be read. One that cannot be written makes the session die earlier, and is told in the log.
     pub async fn enter(&self, cookie: &Secret) -> Result<Entered, SessionError> {
         let Some((mut session, version)) = self.find(cookie).await? else { return Ok(Entered::Nothing) };
-        if self.is_ended(&session) {
+        if self.is_over(&session) {
             return Ok(Entered::Ended);
         }
         let now = self.clock.unix_ms();
@@ -195,11 +169,16 @@ impl Sessions {
     /// Ends a session: the cookie opens nothing any more, here and at a late write of what was under way (HARD 14).
     ///
     /// # Errors
-    /// When the store cannot be written; the session may go on then.
-    pub async fn end(&self, cookie: &Secret) -> Result<Option<Session>, SessionError> {
-        let session = self.look(cookie).await?;
-        self.store.remove(&self.place(cookie)).await?;
-        Ok(session)
+    /// When the store cannot be written; the session may go on then. False where there was none: nothing is written for a
+    /// cookie that anybody could have made up.
+    pub async fn end(&self, cookie: &Secret) -> Result<bool, SessionError> {
+        let place = self.place(cookie);
+        // What cannot be read is removed as well.
+        if let Ok(None) = self.store.get(&place).await {
+            return Ok(false);
+        }
+        self.store.remove(&place).await?;
+        Ok(true)
     }
 
     async fn find(&self, cookie: &Secret) -> Result<Option<(Session, u64)>, SessionError> {
@@ -208,14 +187,14 @@ impl Sessions {
             tracing::warn!("a session's record is none of this version's");
             return Ok(None);
         };
-        // By our own clock as well: a store may forget late.
-        let is_over = self.clock.unix_ms() >= self.ends_at_ms(&session);
-        Ok((!is_over).then_some((session, record.version)))
+        Ok(Some((session, record.version)))
     }
 
-    /// Whether the issuer or an operator has ended it.
-    fn is_ended(&self, session: &Session) -> bool {
-        self.revocations.is_revoked(&session.principal(&self.issuer, ScopeSet::default()))
+    /// Whether its time is over, by our own clock as well since a store may forget late; or the issuer or an operator has
+    /// ended it.
+    fn is_over(&self, session: &Session) -> bool {
+        let is_old = self.clock.unix_ms() >= self.ends_at_ms(session);
+        is_old || self.revocations.is_revoked(&session.principal(&self.issuer, ScopeSet::default()))
     }
 
     fn ends_at_ms(&self, session: &Session) -> u64 {

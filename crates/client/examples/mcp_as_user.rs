@@ -1,10 +1,11 @@
 //! An MCP client on rmcp that calls a provider as the user whose session cookie it has.
 //!
-//! `bearward demo --web` shows where each value comes from; the cookie is the browser's `dev-session`.
+//! With `bearward demo --web`: the issuer is where its users sign in, `server.listen` is where broker and provider are, and
+//! the cookie is the browser's `dev-session`.
 //!
 //! ```sh
-//! ISSUER=http://127.0.0.1:9000 BROKER=http://127.0.0.1:8080/auth/broker COOKIE=dev-session=… \
-//!     URL=http://127.0.0.1:8080/calendar cargo run -p bearward-client --features rmcp,clap --example mcp_as_user -- \
+//! ISSUER=http://127.0.0.1:36775 BROKER=http://127.0.0.1:46777/auth/broker COOKIE=dev-session=… \
+//!     URL=http://127.0.0.1:46777/calendar cargo run -p bearward-client --features rmcp,clap --example mcp_as_user -- \
 //!     --mcp-reuse-authorizer
 //! ```
 

@@ -104,13 +104,13 @@ impl Levels {
 }
 
 impl Choice {
-    /// What a process's environment says; `variable` looks a name up. One that is set to nothing says nothing.
+    /// What a process's environment says; `variable` looks a name up.
     ///
     /// # Errors
-    /// For anything but `true`, `false`, `1` and `0`, and the two modes, in any case: a switch that is misspelt must not
-    /// silently become the default.
+    /// For anything but `true`, `false`, `1` and `0`, and the two modes, in any case: a switch that is misspelt, or set to
+    /// nothing, must not silently become the default.
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
-        let set = |name: &'static str| Some((name, variable(name)?)).filter(|(_, text)| !text.is_empty());
+        let set = |name: &'static str| Some((name, variable(name)?));
         let reuse = set(REUSE_VARIABLE).map(|(name, text)| match text.to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),

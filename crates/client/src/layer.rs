@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::{Empty, Full};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -110,7 +110,8 @@ impl<S> Sending<S> {
             return self.client.call(request).await.map_err(LayerError::Client);
         }
         let uri = request.uri().to_string();
-        let Ok(destination) = Url::parse(&uri) else { return Err(LayerError::NotAbsolute(uri)) };
+        let destination = Url::parse(&uri).ok().filter(|url| is_as_written(url, request.uri()));
+        let Some(destination) = destination else { return Err(LayerError::NotAbsolute(uri)) };
         let carried = self.reuse.prepare(&destination, said).await?;
         let again = copy(&request);
         carried.put_on(request.headers_mut());
@@ -126,11 +127,15 @@ impl<S> Sending<S> {
         other.put_on(again.headers_mut());
         std::future::poll_fn(|cx| self.client.poll_ready(cx)).await.map_err(LayerError::Client)?;
         let answer = self.client.call(again).await.map_err(LayerError::Client)?;
-        if !is_refusal(answer.status()) {
-            self.reuse.succeeded();
-        }
+        self.reuse.settled(&carried, &other, is_refusal(answer.status()));
         Ok(answer)
     }
+}
+
+/// Whether the host that is judged is the one that the client will connect to: `0177.0.0.1` and `127.1` are read as another
+/// one than they are written.
+fn is_as_written(judged: &Url, sent: &Uri) -> bool {
+    judged.host_str().zip(sent.host()).is_some_and(|(judged, sent)| judged.eq_ignore_ascii_case(sent))
 }
 
 fn copy<B: Replay>(request: &Request<B>) -> Option<Request<B>> {

@@ -1,14 +1,15 @@
 //! Reuse for `rmcp`'s Streamable HTTP client.
 //!
 //! `StreamableHttpClientTransport::with_client(McpClient::new(…)?, config)`. The transport sends from a task of its own, so
-//! what [`crate::with_reuse_authorizer`] says around a call is not heard here; the client's own options are.
+//! what [`crate::with_reuse_authorizer`] says around a call is not heard here; the client's own options are. A 419 that comes
+//! with a JSON-RPC error is an answer to `rmcp`, and no refusal: its status is not told.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use http::header::COOKIE;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder};
 use rmcp::model::ClientJsonRpcMessage;
@@ -19,8 +20,8 @@ use sse_stream::Sse;
 use url::Url;
 
 use crate::context;
-use crate::middleware::stay_at_home;
-use crate::reuse::{Attached, Reuse, ReuseError};
+use crate::middleware::at_home;
+use crate::reuse::{Attached, Reuse, ReuseError, beside};
 
 /// An HTTP client for MCP that carries the user's login to one provider. Its redirects stay with the origin that was asked.
 #[derive(Debug, Clone)]
@@ -52,13 +53,12 @@ type Outcome<T> = Result<T, StreamableHttpError<reqwest::Error>>;
 type Lifted<T> = Result<T, StreamableHttpError<McpError>>;
 
 impl McpClient {
-    /// A client out of `builder`.
+    /// A client out of `builder`; see [`crate::middleware::client`] for what of it does not count.
     ///
     /// # Errors
     /// As [`ClientBuilder::build`].
     pub fn new(reuse: Reuse, builder: ClientBuilder) -> Result<Self, reqwest::Error> {
-        let http = builder.redirect(reqwest::redirect::Policy::custom(stay_at_home)).build()?;
-        Ok(Self { http, reuse })
+        Ok(Self { http: at_home(builder).build()?, reuse })
     }
 
     /// Sends with what the login gives, and once more when that was refused.
@@ -69,7 +69,7 @@ impl McpClient {
         headers: Headers,
         send: impl Fn(Option<String>, Headers) -> BoxFuture<'static, Outcome<T>> + Send + Sync,
     ) -> Lifted<T> {
-        if own.is_some() {
+        if own.is_some() || headers.contains_key(&AUTHORIZATION) {
             // The program speaks for itself.
             return send(own, headers).await.map_err(lift);
         }
@@ -86,9 +86,7 @@ impl McpClient {
         let Some(other) = other.filter(|other| !other.is_nothing()) else { return outcome.map_err(lift) };
         let (token, headers) = parts(&other, headers);
         let outcome = send(token, headers).await;
-        if !outcome.as_ref().err().is_some_and(is_refusal) {
-            self.reuse.succeeded();
-        }
+        self.reuse.settled(&carried, &other, outcome.as_ref().err().is_some_and(is_refusal));
         outcome.map_err(lift)
     }
 
@@ -217,7 +215,8 @@ fn parts(carried: &Attached, mut headers: Headers) -> (Option<String>, Headers) 
     match carried {
         Attached::Bearer { token, .. } => (Some(token.token().expose().to_owned()), headers),
         Attached::Cookie(cookie) => {
-            headers.insert(COOKIE, cookie.clone());
+            let own = headers.remove(&COOKIE);
+            headers.insert(COOKIE, beside(own.as_ref(), cookie));
             (None, headers)
         }
         Attached::Nothing => (None, headers),

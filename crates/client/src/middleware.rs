@@ -14,16 +14,23 @@ use crate::reuse::{Reuse, is_refusal};
 const MAX_REDIRECTS: usize = 10;
 
 /// A client that carries the user's login to one provider. Its redirects stay with the origin that was asked: elsewhere
-/// neither token nor cookie is of any business, and the answer is the redirect itself.
+/// neither token nor cookie is of any business, and the answer is the redirect itself. It uses no proxy, whatever the
+/// environment or `builder` says: what may go over plain HTTP to this machine's loopback must not go to a proxy so. An
+/// `Authorization` among the builder's default headers gives way to the user's token.
 ///
 /// # Errors
 /// As [`ClientBuilder::build`].
 pub fn client(reuse: Reuse, builder: ClientBuilder) -> Result<ClientWithMiddleware, reqwest::Error> {
-    let client = builder.redirect(Policy::custom(stay_at_home)).build()?;
+    let client = at_home(builder).build()?;
     Ok(reqwest_middleware::ClientBuilder::new(client).with(ReuseMiddleware(reuse)).build())
 }
 
-pub(crate) fn stay_at_home(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+/// Straight to the destination, and nowhere else.
+pub(crate) fn at_home(builder: ClientBuilder) -> ClientBuilder {
+    builder.no_proxy().redirect(Policy::custom(stay_at_home))
+}
+
+fn stay_at_home(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
     let first: Option<Origin> = attempt.previous().first().map(Url::origin);
     if attempt.previous().len() > MAX_REDIRECTS || first != Some(attempt.url().origin()) {
         return attempt.stop();
@@ -62,9 +69,7 @@ impl Middleware for ReuseMiddleware {
         };
         other.put_on(again.headers_mut());
         let answer = next.run(again, extensions).await?;
-        if !is_refusal(answer.status()) {
-            self.0.succeeded();
-        }
+        self.0.settled(&carried, &other, is_refusal(answer.status()));
         Ok(answer)
     }
 }

@@ -54,11 +54,21 @@ impl Provider {
     /// # Errors
     /// The first that does not hold.
     pub fn may_have(&self, application: &Authority, destination: &Url) -> Result<(), Denial> {
-        let origin = Origin::of(destination).filter(|origin| self.origins.contains(origin));
+        // A name or password in a URL becomes a credential of its own.
+        let is_plain = destination.username().is_empty() && destination.password().is_none();
+        let origin = Origin::of(destination).filter(|origin| is_plain && self.origins.contains(origin));
         let origin = origin.ok_or(Denial::OriginNotAllowed)?;
         if origin.is_plain_http() && !(self.allow_insecure && origin.is_loopback()) {
             return Err(Denial::SchemeBlocked);
         }
+        self.takes_tokens_of(application)
+    }
+
+    /// Whether it takes the tokens of an application's users at all, wherever requests for it go.
+    ///
+    /// # Errors
+    /// The first guard that says no.
+    pub fn takes_tokens_of(&self, application: &Authority) -> Result<(), Denial> {
         if !self.authority.is_same_as(application) {
             return Err(Denial::AuthorityMismatch);
         }
@@ -66,6 +76,13 @@ impl Provider {
             return Err(Denial::AudienceNotAllowed);
         }
         Ok(())
+    }
+
+    /// Whether a token that is for `audience` may be had for it.
+    pub(crate) fn is_for(&self, audience: &str) -> bool {
+        // Where nothing is known of what it takes, the broker decides.
+        let is_known = !self.audience.is_empty() || !self.audiences.is_empty();
+        !is_known || *self.audience == *audience || self.audiences.iter().any(|allowed| allowed == audience)
     }
 }
 
@@ -88,6 +105,7 @@ pub(crate) fn advice(denial: Denial) -> &'static str {
         Denial::AudienceNotAllowed => {
             "the provider's `auth.audience` is not on its own list, `auth.audiences`"
         }
+        Denial::SubjectMismatch => "the session is another user's than the request's own token",
     }
 }
 

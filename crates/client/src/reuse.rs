@@ -179,10 +179,15 @@ impl Reuse {
         }
     }
 
-    /// The retry was not refused.
-    pub(crate) fn succeeded(&self) {
-        let Parts { provider, observer, .. } = self.parts();
-        observer.emit(Event::RetrySuccess { provider: provider.name.clone() });
+    /// The retry was answered. A token that was refused where a cookie had been before was never asked for anew: the next
+    /// request must not get it again (HARD 15).
+    pub(crate) fn settled(&self, carried: &Attached, other: &Attached, is_refused: bool) {
+        let Parts { provider, observer, tokens, .. } = self.parts();
+        if !is_refused {
+            observer.emit(Event::RetrySuccess { provider: provider.name.clone() });
+        } else if let (false, Attached::Bearer { token, .. }) = (carried.is_bearer(), other) {
+            tokens.invalidate(token);
+        }
     }
 
     async fn bearer(&self, refused: Option<&Supplied>) -> Result<Attached, ReuseError> {
@@ -230,6 +235,10 @@ impl Reuse {
 }
 
 impl Attached {
+    fn is_bearer(&self) -> bool {
+        matches!(self, Self::Bearer { .. })
+    }
+
     /// Puts it on a request. A cookie stands beside those that are there.
     pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
         match self {
@@ -237,7 +246,8 @@ impl Attached {
                 headers.insert(AUTHORIZATION, header.clone());
             }
             Self::Cookie(cookie) => {
-                headers.append(COOKIE, cookie.clone());
+                let cookies = beside(headers.get(COOKIE), cookie);
+                headers.insert(COOKIE, cookies);
             }
             Self::Nothing => {}
         }
@@ -246,6 +256,15 @@ impl Attached {
     pub(crate) fn is_nothing(&self) -> bool {
         matches!(self, Self::Nothing)
     }
+}
+
+/// Cookies of a request with one more, in the one header that they may have (RFC 6265 §5.4).
+pub(crate) fn beside(own: Option<&HeaderValue>, cookie: &HeaderValue) -> HeaderValue {
+    let together = own.map(|own| [own.as_bytes(), b"; ", cookie.as_bytes()].concat());
+    let mut value =
+        together.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()).unwrap_or_else(|| cookie.clone());
+    value.set_sensitive(true);
+    value
 }
 
 /// True for an answer that says that the credential was not taken.

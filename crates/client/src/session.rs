@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bearward_issuer::{Fetch, Fetched, JsonRequest};
-use bearward_observe::{Event, Observer};
+use bearward_observe::{Denial, Event, Observer};
 use bearward_supply::grant::Requesting;
 use bearward_supply::{Failure, Grant, Granted, Handle, KeyParts, Label, TokenKey, TokenManager, Wanted};
 use bearward_token::{AccessToken, Clock, Endpoint, Fingerprint, Issuer, PlaceError, Scope, ScopeSet};
@@ -110,7 +110,7 @@ impl Broker {
             Arc::new(SessionGrant {
                 broker: self.clone(),
                 cookie: cookie.clone(),
-                provider: provider.name.clone(),
+                provider: provider.clone(),
                 scopes: scopes.clone(),
                 refused: Mutex::default(),
             })
@@ -131,7 +131,7 @@ impl Broker {
         url: &Endpoint,
         cookie: &SessionCookie,
         body: serde_json::Value,
-    ) -> Result<Granted, Failure> {
+    ) -> Result<(Granted, Option<String>), Failure> {
         let headers =
             HeaderMap::from_iter([(COOKIE, cookie.value().clone()), (CSRF, HeaderValue::from_static("1"))]);
         let answer = self.fetch.post_json(url, JsonRequest { body, headers, authorization: None }).await?;
@@ -148,7 +148,7 @@ pub fn wanted() -> Wanted {
 struct SessionGrant {
     broker: Broker,
     cookie: SessionCookie,
-    provider: Arc<str>,
+    provider: Provider,
     scopes: ScopeSet,
     /// The token that a destination refused, until another has come.
     refused: Mutex<Option<Fingerprint>>,
@@ -158,7 +158,7 @@ impl SessionGrant {
     async fn ask(&self) -> Result<Granted, Failure> {
         let refused = *self.refused();
         let scopes: Vec<_> = self.scopes.iter().map(Scope::as_str).collect();
-        let provider = &*self.provider;
+        let provider = &*self.provider.name;
         let (url, body) = match &refused {
             Some(refused) => {
                 let body = json!({"provider": provider, "scopes": scopes, "rejected": refused.to_hex()});
@@ -167,8 +167,9 @@ impl SessionGrant {
             None => (&self.broker.exchange, json!({"provider": provider, "scopes": scopes})),
         };
         let granted = self.broker.post(url, &self.cookie, body).await;
+        let granted = granted.and_then(|(granted, audience)| self.of_audience(granted, audience.as_deref()));
         let failure = granted.as_ref().err().map(Failure::outcome);
-        let provider = self.provider.clone();
+        let provider = self.provider.name.clone();
         self.broker.observer.emit(match refused {
             Some(_) => Event::BrokerRefreshed { provider, failure },
             None => Event::BrokerExchanged { provider, failure },
@@ -180,6 +181,17 @@ impl SessionGrant {
             *current = None;
         }
         Ok(granted)
+    }
+
+    /// What a token is for is said by who gives it, and not only by who asks.
+    fn of_audience(&self, granted: Granted, audience: Option<&str>) -> Result<Granted, Failure> {
+        if audience.is_none_or(|audience| self.provider.is_for(audience)) {
+            return Ok(granted);
+        }
+        let (provider, reason) = (self.provider.name.clone(), Denial::AudienceNotAllowed);
+        self.broker.observer.emit(Event::GuardDenied { provider, reason });
+        let advice = "its token is for another audience than this program's provider of that name";
+        Err(Failure::Refused { code: "audience-not-allowed".into(), advice })
     }
 
     fn refused(&self) -> std::sync::MutexGuard<'_, Option<Fingerprint>> {
@@ -201,13 +213,14 @@ impl Grant for SessionGrant {
     }
 }
 
-/// Reads a broker's answer.
-fn read(answer: &Fetched, unix_ms: u64) -> Result<Granted, Failure> {
+/// Reads a broker's answer: a token, and what it is for.
+fn read(answer: &Fetched, unix_ms: u64) -> Result<(Granted, Option<String>), Failure> {
     #[derive(Deserialize)]
     struct Given {
         access_token: String,
         token_type: String,
         expires_in: f64,
+        audience: Option<String>,
     }
     if !answer.status.is_success() {
         return Err(refusal(answer, unix_ms));
@@ -223,7 +236,7 @@ fn read(answer: &Fetched, unix_ms: u64) -> Result<Granted, Failure> {
     }
     let lifetime = Duration::try_from_secs_f64(given.expires_in.max(0.0));
     let lifetime = lifetime.map_err(|_| bad("its expires_in is no time"))?;
-    Ok(Granted::new(AccessToken::new(token), lifetime))
+    Ok((Granted::new(AccessToken::new(token), lifetime), given.audience))
 }
 
 /// A problem document (RFC 9457), by what can be done about it.

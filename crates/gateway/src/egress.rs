@@ -100,7 +100,12 @@ impl Egress {
                 }
                 answer
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if let Some((trail, method, headers)) = &seen {
+                    Record::new(Some(*trail), SIDECAR, (method, headers), None).stayed(&provider.name);
+                }
+                Err(error.into())
+            }
         };
         match forwarded {
             Ok(answer) => {

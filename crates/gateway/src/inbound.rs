@@ -168,7 +168,8 @@ impl Inbound {
             came_with.get(AUTHORIZATION).filter(|_| provider.tokens.asks_for_caller()).and_then(presented);
         let principal = caller.map(Deref::deref);
         let owner = principal.zip(token.as_ref()).map(|(principal, token)| Caller { principal, token });
-        let credential = provider.credential(came_with, owner.as_ref(), &*self.forwarder.clock).await?;
+        let credential = provider.credential(came_with, owner.as_ref(), &*self.forwarder.clock).await;
+        let credential = credential.inspect_err(|_| record.stayed(&provider.name))?;
         let answer = self.forwarder.forward(outgoing, Some(&credential), principal).await;
         record.departed(&credential, answer.as_ref().ok().map(Response::status));
         answer

@@ -146,6 +146,11 @@ impl Credential<'_> {
         self.picked.acting
     }
 
+    /// Whose it is, where only the login itself knows.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.picked.subject.as_deref()
+    }
+
     /// The token.
     pub(crate) async fn token(&self) -> Result<Supplied, AttachError> {
         let token = self.picked.ensure_access(&self.provider.wanted).await;

@@ -79,6 +79,13 @@ impl<'a> Record<'a> {
         self.write_departure(credential, outcome, status);
     }
 
+    /// It did not leave: there is no token that it could carry.
+    pub(crate) fn stayed(&self, provider: &str) {
+        let departure = Departure { provider, token: "own", status: None };
+        let write = |trail: &AuditTrail, entry: &Entry<'_>| trail.record_departure(entry, &departure);
+        self.each(Outcome::NotForwarded, None, None, write);
+    }
+
     /// The token itself was given to a program.
     pub(crate) fn handed_out(&self, credential: &Credential<'_>) {
         self.write_departure(credential, Outcome::HandedOut, None);
@@ -93,14 +100,22 @@ impl<'a> Record<'a> {
             },
             status: status.map(|status| status.as_u16()),
         };
-        self.each(outcome, None, |trail, entry| trail.record_departure(entry, &departure));
+        let write = |trail: &AuditTrail, entry: &Entry<'_>| trail.record_departure(entry, &departure);
+        self.each(outcome, None, credential.subject(), write);
     }
 
     fn write(&self, outcome: Outcome, reason: Option<Rejection>) {
-        self.each(outcome, reason, AuditTrail::record);
+        self.each(outcome, reason, None, AuditTrail::record);
     }
 
-    fn each(&self, outcome: Outcome, reason: Option<Rejection>, write: impl Fn(&AuditTrail, &Entry<'_>)) {
+    /// `subject`: of the login whose token it is, where no caller is known.
+    fn each(
+        &self,
+        outcome: Outcome,
+        reason: Option<Rejection>,
+        subject: Option<&str>,
+        write: impl Fn(&AuditTrail, &Entry<'_>),
+    ) {
         let Some(trail) = self.trail else { return };
         let caller = self.caller.as_deref();
         let entry = |call: Option<&Call>| {
@@ -109,7 +124,7 @@ impl<'a> Record<'a> {
                 outcome,
                 reason: reason.map(Rejection::as_str),
                 issuer: caller.map(|caller| caller.issuer.as_str()),
-                subject: caller.map(|caller| &*caller.subject),
+                subject: caller.map(|caller| &*caller.subject).or(subject),
                 client: caller.and_then(|caller| caller.client.as_deref()),
                 tenant: caller.and_then(|caller| caller.tenant.as_deref()),
                 http_method: known(self.method),

@@ -134,17 +134,19 @@ pub enum Denial {
     SchemeBlocked,
     AuthorityMismatch,
     AudienceNotAllowed,
+    SubjectMismatch,
 }
 
 impl Denial {
     /// All of them, in the order in which they are looked for.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ReuseDisabled,
         Self::ModeNotBearerFirst,
         Self::OriginNotAllowed,
         Self::SchemeBlocked,
         Self::AuthorityMismatch,
         Self::AudienceNotAllowed,
+        Self::SubjectMismatch,
     ];
 
     /// The published word.
@@ -156,6 +158,7 @@ impl Denial {
             Self::SchemeBlocked => "auth_scheme_blocked",
             Self::AuthorityMismatch => "auth_authority_mismatch",
             Self::AudienceNotAllowed => "auth_audience_not_allowed",
+            Self::SubjectMismatch => "auth_subject_mismatch",
         }
     }
 }

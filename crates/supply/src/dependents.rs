@@ -10,7 +10,11 @@ use crate::held::Held;
 
 /// Who keeps a token that ends with a login. Keeps nobody alive.
 #[derive(Debug, Clone)]
-pub struct Dependent(Weak<Entry>);
+pub struct Dependent {
+    entry: Weak<Entry>,
+    /// It was got for a token of the login, and could be got for that again: it ends for good.
+    is_final: bool,
+}
 
 /// All of one login.
 #[derive(Debug, Default)]
@@ -25,13 +29,13 @@ pub(crate) struct Forgotten {
 
 impl Dependent {
     pub(crate) fn of(entry: &Arc<Entry>) -> Self {
-        Self(Arc::downgrade(entry))
+        Self { entry: Arc::downgrade(entry), is_final: false }
     }
 }
 
 impl From<&Handle> for Dependent {
     fn from(handle: &Handle) -> Self {
-        Self::of(handle.entry())
+        Self { is_final: true, ..Self::of(handle.entry()) }
     }
 }
 
@@ -39,14 +43,21 @@ impl Dependents {
     /// One more, once.
     pub(crate) fn add(&self, dependent: Dependent) {
         let mut all = self.all();
-        all.retain(|other| other.0.strong_count() > 0 && !Weak::ptr_eq(&other.0, &dependent.0));
+        all.retain(|other| other.entry.strong_count() > 0 && !Weak::ptr_eq(&other.entry, &dependent.entry));
         all.push(dependent);
     }
 
     /// Takes from all of them what they have, and what flights that are under way will bring them.
     pub(crate) fn forget(&self) -> Vec<Forgotten> {
-        let entries: Vec<_> = self.all().iter().filter_map(|dependent| dependent.0.upgrade()).collect();
-        entries.into_iter().filter_map(Forgotten::of).collect()
+        let all: Vec<_> = self.all().clone();
+        let forget = |dependent: Dependent| {
+            let entry = dependent.entry.upgrade()?;
+            if dependent.is_final {
+                entry.close();
+            }
+            Forgotten::of(entry)
+        };
+        all.into_iter().filter_map(forget).collect()
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Dependent>> {

@@ -90,6 +90,8 @@ pub(crate) struct State {
     /// The store was asked for a token of an earlier process: once, for what it holds later is no news.
     pub(crate) is_shelf_read: bool,
     is_stopped: bool,
+    /// Its login has ended, and nothing gets it another token.
+    is_closed: bool,
     pub(crate) random: fastrand::Rng,
 }
 
@@ -236,6 +238,9 @@ impl Entry {
         if self.is_over(state) {
             return Claim::Failing(stopped());
         }
+        if state.is_closed {
+            return Claim::Failing(SupplyError { failure: Arc::new(Failure::LoggedOut), retry_after: None });
+        }
         state.is_fetching = true;
         state.is_logged_out = false;
         if state.keeper.as_ref().is_none_or(AbortHandle::is_finished) {
@@ -284,6 +289,11 @@ impl Entry {
         state.failed = None;
         state.failures = 0;
         (state.epoch, self.current.swap(None))
+    }
+
+    /// Nothing is begun any more: what it was got for has ended.
+    pub(crate) fn close(&self) {
+        self.state().is_closed = true;
     }
 
     /// Forgets it where it outlives the process, too.

@@ -185,7 +185,11 @@ impl Handle {
     /// Drops the token if it still is the refused one, so that nobody gets it any more; at most once in 30 s
     /// (HARD 15). True when it was dropped.
     pub fn invalidate(&self, refused: &Supplied) -> bool {
-        self.entry.drop_if(|held| refused.is(held))
+        let is_dropped = self.entry.drop_if(|held| refused.is(held));
+        if is_dropped {
+            self.entry.grant.refused(refused.token());
+        }
+        is_dropped
     }
 
     /// Ends the login that the token is of: forgets the token here and in its store, what other handles have of that login,

@@ -44,7 +44,7 @@ pub use key::{KeyParts, TokenKey};
 pub use manager::TokenManager;
 pub use refresh_token::RefreshTokenGrant;
 pub use revoke::{Revocable, Revoker};
-pub use source::{Acting, Caller, Logins, Looking, Picked, Source};
+pub use source::{Acting, Caller, Found, Logins, Looking, Picked, Source};
 pub use static_token::StaticToken;
 pub use target::Target;
 pub use tenant_headers::TenantSigner;

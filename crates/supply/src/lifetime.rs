@@ -87,7 +87,8 @@ fn jwt_lifetime(token: &str) -> Option<f64> {
     Some(times.exp - times.iat).filter(|seconds| *seconds > 0.0)
 }
 
-fn jwt_claims<T: DeserializeOwned>(token: &str) -> Option<T> {
+/// What a JWT says of itself, unverified; `None` for what is none.
+pub(crate) fn jwt_claims<T: DeserializeOwned>(token: &str) -> Option<T> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }

@@ -200,6 +200,12 @@ impl Grant for RefreshTokenGrant {
             let served = tokio::spawn(async move { at_work.request(&target, &mut spending).await });
             served.await.unwrap_or(Err(Failure::Fault))?;
             let came = inner.unclaimed.take(&asked.target).ok_or(Failure::LoggedOut)?;
+            let (own, token) = (inner.request.target(), &came.granted.access_token);
+            if asked.target.is_passed_over(&own, token.expose()) {
+                return Err(Failure::BadResponse {
+                    reason: "its token is for the sign-in's own audience, and not the one asked for",
+                });
+            }
             Ok(asked.hand_out(came))
         })
     }

@@ -62,7 +62,16 @@ pub trait Logins: fmt::Debug + Send + Sync {
 }
 
 /// What [`Logins::of_request`] answers with.
-pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Option<Handle>, SupplyError>> + Send + 'a>>;
+pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Option<Found>, SupplyError>> + Send + 'a>>;
+
+/// A login that came along.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The way to its token.
+    pub handle: Handle,
+    /// Whose it is, for the audit trail.
+    pub subject: Arc<str>,
+}
 
 /// Who a request is made for, verified.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +97,8 @@ pub struct Picked {
     way: Way,
     /// For whom the token speaks.
     pub acting: Acting,
+    /// Who that is, where only the login itself knows.
+    pub subject: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone)]
@@ -120,7 +131,7 @@ impl Source {
         caller: Option<&Caller<'_>>,
         clock: &dyn Clock,
     ) -> Result<Picked, SupplyError> {
-        let kept = |handle, acting| Picked { way: Way::Kept(handle), acting };
+        let kept = |handle, acting| Picked { way: Way::Kept(handle), acting, subject: None };
         match (self, caller) {
             (Self::Shared(handle), _) => Ok(kept(handle.clone(), Acting::Shared)),
             (Self::Own(own), Some(caller)) => Ok(kept(own.handle(caller), Acting::Own)),
@@ -131,7 +142,9 @@ impl Source {
             (Self::Session { logins, own }, caller) => {
                 let principal = caller.map(|caller| caller.principal);
                 match (logins.of_request(headers, principal).await?, caller) {
-                    (Some(login), _) => Ok(kept(login, Acting::Own)),
+                    (Some(Found { handle, subject }), _) => {
+                        Ok(Picked { subject: Some(subject), ..kept(handle, Acting::Own) })
+                    }
                     (None, Some(caller)) => Ok(kept(own.handle(caller), Acting::Own)),
                     (None, None) => Err(SupplyError::not_for_caller(
                         "this provider's token is that of a user's session, and the request brings none",
@@ -171,7 +184,7 @@ fn carried(resource: &str, caller: &Caller<'_>, clock: &dyn Clock) -> Result<Pic
         ));
     }
     let supplied = Supplied::of(caller.token.clone(), left, clock);
-    Ok(Picked { way: Way::Carried(supplied), acting: Acting::Own })
+    Ok(Picked { way: Way::Carried(supplied), acting: Acting::Own, subject: None })
 }
 
 impl Picked {

@@ -1,6 +1,10 @@
 //! What a token is for: where it is used, and what may be done with it there.
 
 use bearward_token::ScopeSet;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::lifetime::jwt_claims;
 
 /// What a token is asked for. One login may serve several (RFC 8707 §2.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -13,4 +17,25 @@ pub struct Target {
     pub scopes: ScopeSet,
     /// Further parameters that some server wants.
     pub extra: Vec<(String, String)>,
+}
+
+impl Target {
+    /// Whether a token was given for `own` where this was asked for: servers that do not know of resources give what the
+    /// login is for. Only a JWT says so, and only one that names the other and not this.
+    pub(crate) fn is_passed_over(&self, own: &Self, token: &str) -> bool {
+        #[derive(Deserialize)]
+        struct For {
+            aud: Value,
+        }
+        let Some(For { aud }) = jwt_claims(token) else { return false };
+        let names = |target: &Self| {
+            let wanted = [&target.audience, &target.resource].into_iter().flatten();
+            wanted.into_iter().any(|wanted| match &aud {
+                Value::String(one) => one == wanted,
+                Value::Array(several) => several.iter().any(|one| one == wanted),
+                _ => false,
+            })
+        };
+        names(own) && !names(self)
+    }
 }

@@ -65,10 +65,20 @@ impl Agent {
         let mut answers = Vec::new();
         for (called, label) in self.providers.iter() {
             let reuse = self.reuse(called, label, cookie);
-            let outcome = ask(&called.url, reuse).await.map_err(|error| error.to_string());
+            let outcome = ask(&called.url, reuse).await.map_err(|error| innermost(&*error));
             answers.push(Told { provider: called.provider.name.to_string(), outcome });
         }
         answers
+    }
+
+    /// Forgets what it has of a session that has ended.
+    pub async fn forget(&self, cookie: &SessionCookie) {
+        for (called, label) in self.providers.iter() {
+            let tokens =
+                self.broker.handle(&self.manager, label, cookie, &called.provider, &ScopeSet::default());
+            // Revoking is the broker's; here they are wiped.
+            let _ = tokens.log_out().await;
+        }
     }
 
     /// The user's login at one provider: switched on by this program, whatever the environment says.
@@ -85,6 +95,18 @@ impl Agent {
             observer: self.observer.clone(),
         })
     }
+}
+
+/// What really happened, without the layers that it came through.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        said = cause.to_string();
+        next = cause.source();
+    }
+    // The transport tells of its client's error in words alone.
+    said.rsplit_once("Client error: ").map_or(said.clone(), |(_, own)| own.to_owned())
 }
 
 /// One call of one tool, by an ordinary MCP client.

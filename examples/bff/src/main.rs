@@ -30,7 +30,7 @@ struct Arguments {
     /// What the session's cookie is called: `__Host-session` where browsers come by HTTPS.
     #[arg(long, default_value = "dev-session")]
     cookie: String,
-    /// A provider that the agent calls: its name at Bearward and its MCP endpoint.
+    /// A provider that the agent calls: its name at Bearward and its MCP endpoint, which is what its tokens are for.
     #[arg(long = "provider", value_name = "NAME,URL", required = true, value_parser = named)]
     providers: Vec<(String, String)>,
 }
@@ -42,12 +42,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let providers =
         providers.into_iter().map(|(name, url)| called(&name, url, &authority)).collect::<Result<_, _>>()?;
     let bearward = bearward.trim_end_matches('/').to_owned();
-    println!("http://{listen}");
+    let listener = TcpListener::bind(listen).await?;
+    println!("http://{}", listener.local_addr()?);
     let stop = async {
         // Without a way to hear of it the signal ends the process by itself.
         let _ = tokio::signal::ctrl_c().await;
     };
-    serve(TcpListener::bind(listen).await?, Settings { bearward, cookie, authority, providers }, stop).await
+    serve(listener, Settings { bearward, cookie, authority, providers }, stop).await
 }
 
 fn named(text: &str) -> Result<(String, String), String> {
@@ -67,7 +68,7 @@ fn called(
         authority: authority.clone(),
         allow_insecure: origin.is_loopback(),
         origins: vec![origin],
-        audience: name.into(),
+        audience: url.as_str().into(),
         audiences: Vec::new(),
         choice: Choice::default(),
     };

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRef, State};
-use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
 use bearward_client::SessionCookie;
@@ -60,6 +61,7 @@ pub fn router(agent: Agent, settings: &Settings) -> Result<Router, reqwest::Erro
         .route("/agent", get(async || Redirect::to("/")))
         .route("/app.js", get(script))
         .route("/app.css", get(style))
+        .route("/auth/logout", post(sign_out))
         .route("/auth/{*path}", any(forward));
     Ok(router.with_state(site))
 }
@@ -71,16 +73,29 @@ async fn home(State(site): State<Site>, headers: HeaderMap) -> Response {
     }
 }
 
-async fn ask(
-    State(site): State<Site>,
-    ConnectInfo(_): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Response {
+async fn ask(State(site): State<Site>, headers: HeaderMap) -> Response {
     let (Some(user), Some(cookie)) = (site.user(&headers).await, site.session(&headers)) else {
         return Redirect::to("/").into_response();
     };
     let told = site.agent.ask_everybody(&cookie).await;
     page(&signed_in(&user, Some(&told)))
+}
+
+/// Bearward ends the session; the agent forgets what it got by it.
+async fn sign_out(
+    State(site): State<Site>,
+    from: ConnectInfo<SocketAddr>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let cookie = site.session(&headers);
+    let answer = forward(State(site.bearward), from, method, uri, headers, body).await;
+    if let Some(cookie) = cookie.filter(|_| answer.status().is_success()) {
+        site.agent.forget(&cookie).await;
+    }
+    answer
 }
 
 impl Site {

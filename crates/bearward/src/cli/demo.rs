@@ -32,7 +32,7 @@ pub struct Demo {
     #[arg(long)]
     check: bool,
     /// With --check: print one JSON document.
-    #[arg(long, requires = "check")]
+    #[arg(long, requires = "check", conflicts_with = "web")]
     json: bool,
     /// Show a web application instead: sign in, and let its agent call MCP servers as you.
     #[arg(long, conflicts_with = "check")]

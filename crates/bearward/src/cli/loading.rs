@@ -2,14 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use bearward_client::Choice;
+
 use super::exit::Exit;
 use crate::config::{Environment, Loaded, load, load_environment};
 
 /// The configuration in a file, or without one what stands in the environment. What is wrong is printed.
 pub(super) fn loaded(file: Option<&Path>) -> Result<Loaded, Exit> {
+    loaded_with(file, Choice::default())
+}
+
+/// The same with what the command line says of reuse.
+pub(super) fn loaded_with(file: Option<&Path>, flags: Choice) -> Result<Loaded, Exit> {
+    let environment = Environment::of_process().with_flags(flags);
     let loaded = match file {
-        Some(file) => load(file, Environment::of_process()),
-        None => load_environment(Environment::of_process()),
+        Some(file) => load(file, environment),
+        None => load_environment(environment),
     };
     loaded.map_err(|errors| {
         eprintln!("{:?}", miette::Report::new(errors));

@@ -41,11 +41,10 @@ impl Serve {
             eprintln!("--log: {error}");
             return Exit::Usage;
         }
-        let loaded = match loading::loaded(self.config.as_deref()) {
+        let loaded = match loading::loaded_with(self.config.as_deref(), self.reuse.choice()) {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
-        let loaded = Loaded { settings: loaded.settings.with_flags(self.reuse.choice()), ..loaded };
         if !loaded.settings.serves() {
             tracing::error!(
                 "there is nothing to serve: the configuration has no guard, no broker and no sidecar"

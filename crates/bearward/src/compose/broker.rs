@@ -12,6 +12,7 @@ use bearward_broker::{
     Application, Attempts, Brokered, By, CameFrom, CookieRules, Lives, Login, ProviderLogins, Providers,
     SameSite, SessionTokens, Sessions,
 };
+use bearward_client::Level;
 use bearward_gateway::Pages;
 use bearward_gateway::address::TrustedProxies;
 use bearward_gateway::body::{Body, BodyError};
@@ -21,7 +22,7 @@ use bearward_guard::limits::{LimitSettings, Limits, Rate};
 use bearward_guard::security_event::Sender;
 use bearward_guard::{Expectations, IdTokens, TrustedIssuer};
 use bearward_observe::Denial;
-use bearward_store::{Memory, Purpose};
+use bearward_store::Purpose;
 use bearward_supply::{Exchange, Label, Source, Target, Wanted};
 use bearward_token::{Authority, ScopeSet};
 use http_body_util::BodyExt;
@@ -33,8 +34,6 @@ use crate::config::settings::{
     BrokerSettings, GrantSettings, ProviderSettings, RequestSettings, SessionSettings, Via,
 };
 
-/// Sign-ins under way at once; each is over after some minutes.
-const MOST_ATTEMPTS: usize = 100_000;
 /// How often one address may begin one: a household behind one address signs in all at once, and nobody goes on so.
 const ATTEMPTS: Rate = Rate {
     count: NonZeroU32::new(30).unwrap(),
@@ -67,7 +66,6 @@ impl Builder<'_> {
         let sessions = self.stores.route(&broker.storage, Purpose::Session)?;
         let (session_cookie, browser_cookie) = cookies(broker);
         let exchanges = self.exchanges(broker);
-        let attempts = Memory::new(MOST_ATTEMPTS, clock.clone());
         let limit = LimitSettings { failures_per_address: Some(ATTEMPTS), ..LimitSettings::default() };
         let application = Application {
             login: Login {
@@ -77,7 +75,7 @@ impl Builder<'_> {
                 redirect_uri: broker.redirect_uri(),
                 is_pkce_known: broker.is_pkce_known,
                 id_tokens: IdTokens::new(trusted, client.as_str(), clock.clone()),
-                attempts: Attempts::new(Arc::new(attempts), clock.clone(), client.as_str()),
+                attempts: Attempts::new(clock.clone()),
                 request: request.clone(),
             },
             sessions: Sessions::new(sessions, clock.clone(), issuer, client, lives, self.revocations.clone()),
@@ -94,6 +92,7 @@ impl Builder<'_> {
             browser_cookie,
             session_life: broker.absolute,
             after_logout: broker.after_logout.clone(),
+            home: broker.public_origin.to_string(),
             origins: broker.origins.clone(),
             attempts_from: Limits::new(&limit, clock.clone()),
             observer,
@@ -165,7 +164,7 @@ impl Builder<'_> {
     fn more_resources(&self, broker: &BrokerSettings) -> Vec<String> {
         let by_refresh = self.of_sessions().filter(|(_, session)| session.via == Via::RefreshToken);
         let mut resources: Vec<_> = by_refresh
-            .filter(|(_, session)| denial(broker, session).is_none())
+            .filter(|(provider, session)| denial(broker, &provider.name, session).is_none())
             .filter_map(|(_, session)| session.resource.clone())
             .filter(|resource| Some(resource) != broker.request.resource.as_ref())
             .collect();
@@ -197,7 +196,7 @@ impl Builder<'_> {
             Brokered {
                 name: provider.name.as_str().into(),
                 audience: session.audience().or(broker.audience()).unwrap_or_default().to_owned(),
-                denial: denial(broker, session),
+                denial: denial(broker, &provider.name, session),
                 scopes: session.scopes.clone(),
                 by,
                 wanted: Wanted {
@@ -228,22 +227,19 @@ impl Broker {
     }
 }
 
-/// Why sessions get no token for a provider, in the order in which guards look.
-fn denial(broker: &BrokerSettings, session: &SessionSettings) -> Option<Denial> {
-    let audience = session.audience().or(broker.audience()).unwrap_or_default();
-    let theirs = Authority::of_issuer(session.authority.clone());
-    match () {
-        () if session.origins.is_empty() => Some(Denial::OriginNotAllowed),
-        () if !theirs.is_same_as(&Authority::of_issuer(broker.issuer().clone())) => {
-            Some(Denial::AuthorityMismatch)
-        }
-        () if !session.audiences.is_empty()
-            && !session.audiences.iter().any(|allowed| allowed == audience) =>
-        {
-            Some(Denial::AudienceNotAllowed)
-        }
-        () => None,
+/// Why sessions get no token for a provider, in the order in which guards look. Programs ask with a decision of their own,
+/// which may be another than this configuration's; what an operator of this process said on its command line or in its
+/// environment ends it for all of them.
+fn denial(broker: &BrokerSettings, name: &str, session: &SessionSettings) -> Option<Denial> {
+    let reuse = session.levels.reuse();
+    if !reuse.value && matches!(reuse.level, Level::Cli | Level::Env) {
+        return Some(Denial::ReuseDisabled);
     }
+    if session.origins.is_empty() {
+        return Some(Denial::OriginNotAllowed);
+    }
+    let provider = session.provider(name, broker.audience());
+    provider.takes_tokens_of(&Authority::of_issuer(broker.issuer().clone())).err()
 }
 
 /// The session's, and the browser's in which somebody signs in.

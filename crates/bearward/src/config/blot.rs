@@ -157,7 +157,8 @@ fn names_a_place(text: &str) -> bool {
     REFERENCES.contains(&name.trim()) && !place.contains([':', ',', '{'])
 }
 
-fn sounds_secret(name: &str) -> bool {
+/// Whether a value under this name may be a secret.
+pub(crate) fn sounds_secret(name: &str) -> bool {
     let name = name.replace(['_', '-'], "").to_ascii_lowercase();
     let is_like = |word: &&str| strsim::jaro_winkler(word, &name) > ALIKE;
     WHOLE.iter().any(is_like)

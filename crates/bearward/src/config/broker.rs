@@ -9,9 +9,9 @@ use super::defaults::Defaults;
 use super::grants::{parameters, request};
 use super::issuers::algorithms;
 use super::jwks;
-use super::reader::Section;
+use super::reader::{Section, Text};
 use super::settings::{BrokerSettings, ServerSettings};
-use super::values::{DURATION, Span, origin};
+use super::values::{DURATION, Span};
 
 /// What Bearward says itself when somebody signs in.
 const OWN: [&str; 12] = [
@@ -33,8 +33,8 @@ const USUAL_COOKIE: &str = "session";
 const HOUR: Duration = Duration::from_secs(3600);
 const USUAL_IDLE: Duration = HOUR.saturating_mul(8);
 const USUAL_ABSOLUTE: Duration = HOUR.saturating_mul(7 * 24);
-/// Browsers keep no cookie longer than 400 days (RFC 6265bis §5.5).
-const LONGEST: Duration = HOUR.saturating_mul(400 * 24);
+/// So long is it remembered that an issuer has ended a session: none may be there longer.
+const LONGEST: Duration = HOUR.saturating_mul(30 * 24);
 
 /// Reads it; absent: nobody signs in here.
 pub(crate) fn read(
@@ -58,7 +58,7 @@ pub(crate) fn read(
     let (idle, absolute) = lives(&section);
     let (cookie, after_logout) = (cookie(&section), after_logout(&section));
     let origins = section.texts("origins").unwrap_or_default().into_iter();
-    let origins = origins.filter_map(|text| origin(&section, text)).collect();
+    let origins = origins.filter_map(|text| other_origin(&section, text)).collect();
     let is_pkce_known = section.flag("assumePkce").unwrap_or(false);
     section.finish();
     Some(BrokerSettings {
@@ -110,6 +110,17 @@ fn public_origin(section: &Section<'_>, server: &ServerSettings) -> Option<Origi
     origin
 }
 
+/// Whose pages may ask with the user's cookie: what they say of themselves is compared as browsers write it.
+fn other_origin(section: &Section<'_>, text: Text<'_>) -> Option<String> {
+    let origin: Origin =
+        section.parse("origins", text, "write it as browsers do: `https://admin.example.com`")?;
+    if origin.is_plain_http() && !origin.is_loopback() {
+        let message = format!("a page at `{origin}` could be anybody's: it comes over plain HTTP");
+        section.error(text.at, message, "use https://");
+    }
+    Some(origin.to_string())
+}
+
 fn cookie(section: &Section<'_>) -> String {
     let Some(text) = section.some_text("cookie", USUAL_COOKIE) else { return USUAL_COOKIE.to_owned() };
     if !text.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') || text.text.len() > 64
@@ -130,7 +141,7 @@ fn lives(section: &Section<'_>) -> (Duration, Duration) {
         if !(Duration::from_secs(60)..=LONGEST).contains(&life) {
             let at = lives.text(name).map_or(lives.at(), |text| text.at);
             let message = format!("`{}` is out of bounds", lives.path_of(name));
-            lives.error(at, message, "write a duration from `1m` to `9600h`");
+            lives.error(at, message, "write a duration from `1m` to `720h`");
         }
     }
     if idle > absolute {

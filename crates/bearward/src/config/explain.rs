@@ -3,10 +3,12 @@
 use std::fmt::Display;
 
 use bearward_client::Level;
+use bearward_client::choice::{MODE_VARIABLE, REUSE_VARIABLE};
 
+use super::blot::sounds_secret;
 use super::reader::Section;
 use super::settings::{GrantSettings, ProviderSettings, SessionSettings, Setting};
-use super::tree::{Kind, Node, Place};
+use super::tree::{Kind, Node, Place, is_same_name};
 
 /// Where a provider stands, and what stands around it.
 pub(crate) struct Where<'a> {
@@ -24,7 +26,9 @@ pub(crate) struct Where<'a> {
 pub(crate) fn explain(provider: &ProviderSettings, place: &Where<'_>) -> Vec<Setting> {
     let mut table = Table { place, settings: Vec::new() };
     table.of_provider(place.section, "url", said(provider.url.as_ref()));
-    table.of_provider(place.auth, "grant", provider.grant.name().to_owned());
+    if !place.auth.node("grant").is_some_and(|grant| matches!(grant.kind, Kind::Map(_))) {
+        table.of_provider(place.auth, "grant", provider.grant.name().to_owned());
+    }
     match &provider.grant {
         GrantSettings::Session(session) => table.session(session),
         _ => table.reach(provider),
@@ -76,15 +80,27 @@ impl<'a> Table<'a> {
         self.of_provider(auth, "allowInsecure", session.allow_insecure.to_string());
         self.of_provider(auth, "via", session.via.as_str().to_owned());
         let (reuse, mode) = (session.levels.reuse(), session.levels.mode());
-        self.decided("reuseAuthorizer", bearward_client::choice::REUSE_VARIABLE, reuse.value, reuse.level);
-        self.decided("reuseAuthorizerMode", bearward_client::choice::MODE_VARIABLE, mode.value, mode.level);
+        self.decided("reuseAuthorizer", ["--mcp-reuse-authorizer", REUSE_VARIABLE], reuse.value, reuse.level);
+        self.decided(
+            "reuseAuthorizerMode",
+            ["--mcp-reuse-authorizer-mode", MODE_VARIABLE],
+            mode.value,
+            mode.level,
+        );
     }
 
     /// One of the two that seven levels may decide.
-    fn decided(&mut self, name: &'static str, variable: &str, value: impl Display, level: Level) {
-        let variable = Place::Env(variable.to_owned());
+    fn decided(
+        &mut self,
+        name: &'static str,
+        [flag, variable]: [&str; 2],
+        value: impl Display,
+        level: Level,
+    ) {
+        let [flag, variable] = [flag, variable].map(|name| Place::Env(name.to_owned()));
         let global = self.defaults("mcp").and_then(|mcp| mcp.node(name));
         let at = match level {
+            Level::Cli => Some(&flag),
             Level::Env => Some(&variable),
             Level::Provider => self.place.auth.node(name).map(|node| &node.at),
             Level::Global => global.map(|node| &node.at),
@@ -116,8 +132,7 @@ impl<'a> Table<'a> {
             self.of_provider(auth, "resource", said(request.resource.as_ref()));
             self.of_provider(auth, "scopes", said(Some(&request.scopes)));
         }
-        let is_allowed = provider.url.as_ref().is_some_and(bearward_token::Endpoint::is_plain_http);
-        self.of_provider(auth, "allowInsecure", is_allowed.to_string());
+        self.of_provider(auth, "allowInsecure", auth.flag("allowInsecure").unwrap_or(false).to_string());
     }
 
     /// `minTTL` and `storage`: under the provider's `auth`, under `default.mcp`, or directly under `default`.
@@ -138,7 +153,7 @@ impl<'a> Table<'a> {
         self.place.root.section("default")?.section(below)
     }
 
-    /// What else it says, as it says it. Secrets stand there by reference alone.
+    /// What else it says, as it says it. Secrets stand there by reference; what only sounds like one is not shown.
     fn rest(&mut self) {
         for (prefix, section) in [("", self.place.auth), ("tenantHeaders", self.place.section)] {
             let members = match prefix {
@@ -154,12 +169,15 @@ impl<'a> Table<'a> {
     }
 
     fn rest_below(&mut self, name: String, node: &Node) {
-        if self.settings.iter().any(|setting| setting.name == name) {
+        if self.settings.iter().any(|setting| is_same_name(&setting.name, &name)) {
             return;
         }
         match &node.kind {
             Kind::Nothing => {}
-            Kind::Scalar(text) => self.add(name, text.clone(), Level::Provider, Some(&node.at)),
+            Kind::Scalar(text) => {
+                let shown = if may_be_secret(&name) { "(set)" } else { text };
+                self.add(name, shown.to_owned(), Level::Provider, Some(&node.at));
+            }
             Kind::List(items) => {
                 let texts = items.iter().filter_map(|item| match &item.kind {
                     Kind::Scalar(text) => Some(text.clone()),
@@ -179,6 +197,11 @@ impl<'a> Table<'a> {
         let at = at.map(|at| (self.place.places)(at));
         self.settings.push(Setting { name, value, level, at });
     }
+}
+
+/// The last part of a name decides, unless it only says where a secret is.
+fn may_be_secret(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(sounds_secret)
 }
 
 fn said(value: Option<&impl Display>) -> String {

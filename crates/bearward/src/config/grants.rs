@@ -129,8 +129,8 @@ fn actor(section: &Section<'_>) -> ActorSettings {
 fn what(section: &Section<'_>) -> ActorSettings {
     let scopes = section.texts("scopes").unwrap_or_default().into_iter();
     ActorSettings {
-        audience: section.text("audience").map(|text| text.text.to_owned()),
-        resource: section.text("resource").map(|text| text.text.to_owned()),
+        audience: section.some_text("audience", "https://api.example.com").map(|text| text.text.to_owned()),
+        resource: section.some_text("resource", "https://api.example.com").map(|text| text.text.to_owned()),
         scopes: scopes
             .filter_map(|text| section.parse("scopes", text, "one scope an entry"))
             .collect::<ScopeSet>(),

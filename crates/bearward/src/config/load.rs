@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use bearward_client::Choice;
+use bearward_client::choice::{MODE_VARIABLE, REUSE_VARIABLE};
+use bearward_client::{Choice, Levels};
 
 use super::blot::without_secrets;
 use super::defaults::Defaults;
@@ -16,9 +17,12 @@ use super::{
     state, stores, together, tree,
 };
 
-/// The process's environment, taken once at start.
+/// The process's environment, taken once at start, and what its command line says of reuse.
 #[derive(Clone, Default)]
-pub struct Environment(HashMap<String, String>);
+pub struct Environment {
+    variables: HashMap<String, String>,
+    flags: Choice,
+}
 
 /// A configuration that can be used.
 #[derive(Debug)]
@@ -35,19 +39,31 @@ impl Environment {
     /// Of this process. What is not UTF-8 is nothing that a configuration could name.
     pub fn of_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
+            let name = name.into_string().ok()?;
+            // A switch that cannot be read must not count as one that nobody set.
+            let value = match [REUSE_VARIABLE, MODE_VARIABLE].contains(&name.as_str()) {
+                true => value.to_string_lossy().into_owned(),
+                false => value.into_string().ok()?,
+            };
+            Some((name, value))
         };
-        Self(std::env::vars_os().filter_map(text).collect())
+        Self::new(std::env::vars_os().filter_map(text))
     }
 
     /// Of these variables.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(variables.into_iter().collect())
+        Self { variables: variables.into_iter().collect(), flags: Choice::default() }
+    }
+
+    /// With what the command line says of reuse, which beats the variables.
+    #[must_use]
+    pub fn with_flags(self, flags: Choice) -> Self {
+        Self { flags, ..self }
     }
 
     /// All variables.
     pub fn into_inner(self) -> HashMap<String, String> {
-        self.0
+        self.variables
     }
 
     /// What `.env` beside the configuration adds; what is set already wins.
@@ -70,7 +86,7 @@ impl Environment {
             // The line is not shown: it may hold a secret.
             let (name, value) =
                 entry.map_err(|_| format!("{}: a line is not `NAME=value`", path.display()))?;
-            self.0.entry(name).or_insert(value);
+            self.variables.entry(name).or_insert(value);
         }
         Ok(self)
     }
@@ -95,7 +111,7 @@ fn is_substituted(line: &str) -> bool {
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Environment({} variables)", self.0.len())
+        write!(f, "Environment({} variables)", self.variables.len())
     }
 }
 
@@ -159,13 +175,18 @@ pub fn parse(name: &str, source: &str, environment: Environment) -> Result<Loade
     let shown = without_secrets(source, Some(&tree));
     let problems = Problems::default();
     as_written::gather(&mut tree, &problems);
-    let variables: Vec<_> = environment.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let variables: Vec<_> =
+        environment.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let is_described = from_environment::apply(&mut tree, &variables, &problems);
     overrides::apply(&mut tree, &variables, &problems);
     not_interpolated(&tree, &problems);
-    let environment_says = reuse::of_environment(&variables, &problems);
+    let above = Levels {
+        cli: environment.flags,
+        env: reuse::of_environment(&variables, &problems),
+        ..Levels::default()
+    };
     let root = Section::new("", &tree, &problems);
-    let settings = read(&root, &problems, is_described, environment_says, &|place| place.in_words(source));
+    let settings = read(&root, &problems, is_described, above, &|place| place.in_words(source));
     if !problems.has_errors() {
         together::check(&root, &settings);
     }
@@ -184,7 +205,7 @@ fn read(
     root: &Section<'_>,
     problems: &Problems,
     is_described: bool,
-    environment: Choice,
+    above: Levels,
     places: &dyn Fn(&Place) -> String,
 ) -> Settings {
     root.not_yet("rollout", "every guard and provider is fully on");
@@ -197,7 +218,7 @@ fn read(
     });
     let defaults = Defaults::read(root);
     let broker = broker::read(root, &defaults, &server);
-    let shared = providers::Shared { defaults, environment, broker: broker.as_ref(), places };
+    let shared = providers::Shared { defaults, above, broker: broker.as_ref(), places };
     let providers = providers::read(root, &shared);
     let guards = guards::read(root, &providers, &server.allowed_origins);
     let has_guards = root.node("guards").is_some_and(|guards| !guards.is_empty_list());
@@ -210,6 +231,7 @@ fn read(
         );
     }
     let state = state::read(root);
+    let revocation = revocation.kept_beside(state.as_ref(), broker.is_some());
     let stores = stores::read(root);
     if !root.section("secrets").is_some_and(|secrets| secrets.has("vault")) {
         problems.vault_is_missing();

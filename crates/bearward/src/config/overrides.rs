@@ -16,7 +16,11 @@ const PREFIX: &str = "BEARWARD_";
 const OTHERS: [&str; 2] = ["BEARWARD_STATE_KEY", "BEARWARD_LOG"];
 
 /// Sections of a configuration: a name that begins with one was meant to lead there.
-const SECTIONS: [&str; 4] = ["SERVER", "MCP", "GUARDS", "SECRETS"];
+const SECTIONS: [&str; 9] =
+    ["SERVER", "MCP", "GUARDS", "SECRETS", "DEFAULT", "BROKER", "STATE", "TELEMETRY", "REVOCATION"];
+
+/// Variables that are read under their own names.
+const OWN: [&str; 2] = ["MCP_REUSE_AUTHORIZER", "MCP_REUSE_AUTHORIZER_MODE"];
 
 /// Applies every override to the tree, in the order of the variables' names.
 pub(crate) fn apply(tree: &mut Node, environment: &[(String, String)], problems: &Problems) {
@@ -46,6 +50,10 @@ pub(crate) fn apply(tree: &mut Node, environment: &[(String, String)], problems:
 fn lone(at: &Place, name: &str, levels: &str) -> Problem {
     let meant = SECTIONS.iter().find(|section| levels.starts_with(*section));
     let rest = meant.and_then(|section| levels.strip_prefix(section)).map(|rest| rest.trim_matches('_'));
+    if OWN.contains(&levels) {
+        let message = format!("environment variable `{name}` is not used");
+        return Problem::error(at, message, "", format!("it is called `{levels}`"));
+    }
     match (meant, rest) {
         (Some(section), Some(rest)) => {
             let message = format!("environment variable `{name}` names a whole section");

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bearward_client::Choice;
+use bearward_client::Levels;
 use bearward_gateway::provider::TenantFrom;
 use bearward_supply::TenantSigner;
 use bearward_supply::tenant_headers::is_tenant;
@@ -23,8 +23,8 @@ const EXAMPLE: &str = "https://api.example.com";
 pub(crate) struct Shared<'a> {
     /// What holds where they say nothing.
     pub(crate) defaults: Defaults,
-    /// What the environment says of reuse.
-    pub(crate) environment: Choice,
+    /// What command line and environment say of reuse.
+    pub(crate) above: Levels,
     /// Where users sign in.
     pub(crate) broker: Option<&'a BrokerSettings>,
     /// Says where something stands.
@@ -81,8 +81,8 @@ fn provider(
     };
     let allow_insecure = auth.flag("allowInsecure").unwrap_or(false);
     let url = section.some_text("url", EXAMPLE).map(|url| destination(section, url, allow_insecure));
-    let Shared { defaults, environment, broker, .. } = shared;
-    let around = session::Around { broker: *broker, environment: *environment, global: defaults.reuse };
+    let Shared { defaults, above, broker, .. } = shared;
+    let around = session::Around { broker: *broker, above: *above, global: defaults.reuse };
     let grant = grants::read(&auth, url.as_ref().and_then(Option::as_ref), &around);
     if url.is_none() && !matches!(grant, None | Some(GrantSettings::Session(_))) {
         section.missing("url", EXAMPLE);

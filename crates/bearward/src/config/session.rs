@@ -16,8 +16,8 @@ const VIA: &str =
 pub(crate) struct Around<'a> {
     /// Where users sign in, if this process has that.
     pub(crate) broker: Option<&'a BrokerSettings>,
-    /// What the environment says of reuse.
-    pub(crate) environment: Choice,
+    /// What command line and environment say of reuse.
+    pub(crate) above: Levels,
     /// What the defaults say of it.
     pub(crate) global: Choice,
 }
@@ -37,16 +37,9 @@ pub(crate) fn read(
     };
     let origins = origins(auth, url, allow_insecure);
     let audiences = auth.texts("audiences").unwrap_or_default();
-    let levels = Levels {
-        env: around.environment,
-        provider: reuse::choice(auth),
-        global: around.global,
-        ..Levels::default()
-    };
-    let login = around.broker.and_then(BrokerSettings::audience);
-    let wanted = audience.as_deref().or(resource.as_deref());
-    let is_logins = wanted.is_none() || wanted == login;
-    let via = via(auth, is_logins, authority.as_ref(), around);
+    let levels = Levels { provider: reuse::choice(auth), global: around.global, ..around.above };
+    let wanted = [audience.as_deref(), resource.as_deref()];
+    let via = via(auth, wanted, authority.as_ref(), around);
     scopes_are_the_logins(auth, via, &scopes);
     Some(SessionSettings {
         authority: authority?,
@@ -63,11 +56,15 @@ pub(crate) fn read(
 
 /// Where its tokens may go: what is listed, else the origin of its own URL.
 fn origins(auth: &Section<'_>, url: Option<&Endpoint>, allow_insecure: bool) -> Vec<Origin> {
-    let Some(listed) = auth.texts("origins") else {
-        let url = url.and_then(|url| Url::parse(url.as_str()).ok());
-        return url.as_ref().and_then(Origin::of).into_iter().collect();
-    };
-    listed.into_iter().filter_map(|text| origin(auth, text, allow_insecure)).collect()
+    let url = url.and_then(|url| Url::parse(url.as_str()).ok());
+    let own = url.as_ref().and_then(Origin::of);
+    let Some(listed) = auth.texts("origins") else { return own.into_iter().collect() };
+    let listed: Vec<_> = listed.into_iter().filter_map(|text| origin(auth, text, allow_insecure)).collect();
+    if let (Some(own), Some(node)) = (own.filter(|own| !listed.contains(own)), auth.node("origins")) {
+        let message = format!("its own `url` is at `{own}`, where its token may not go");
+        auth.error(&node.at, message, "add it here, or remove the `url`");
+    }
+    listed
 }
 
 fn origin(auth: &Section<'_>, text: Text<'_>, allow_insecure: bool) -> Option<Origin> {
@@ -84,8 +81,16 @@ fn origin(auth: &Section<'_>, text: Text<'_>, allow_insecure: bool) -> Option<Or
     Some(origin)
 }
 
-fn via(auth: &Section<'_>, is_logins: bool, authority: Option<&Issuer>, around: &Around<'_>) -> Via {
-    let usual = if is_logins { Via::Login } else { Via::TokenExchange };
+fn via(
+    auth: &Section<'_>,
+    wanted: [Option<&str>; 2],
+    authority: Option<&Issuer>,
+    around: &Around<'_>,
+) -> Via {
+    let login = around.broker.and_then(BrokerSettings::audience);
+    let is_for_something = wanted.iter().any(Option::is_some);
+    let is_logins = wanted.into_iter().flatten().all(|wanted| Some(wanted) == login);
+    let usual = if is_logins && is_for_something { Via::Login } else { Via::TokenExchange };
     if let (Some(broker), Some(authority)) = (around.broker, authority)
         && broker.issuer() != authority
     {
@@ -96,7 +101,12 @@ fn via(auth: &Section<'_>, is_logins: bool, authority: Option<&Issuer>, around: 
         );
         auth.warn(at, message, "sessions get no token for it: `auth_authority_mismatch`");
     }
-    let Some(via) = auth.parsed("via", VIA) else { return usual };
+    let via = auth.parsed("via", VIA);
+    if !is_for_something && via != Some(Via::Login) {
+        let help = "add `audience` (or `resource`); or `via: login`, if it takes the tokens of the sign-in as they are";
+        auth.error(auth.at(), "it does not say what its tokens are for", help);
+    }
+    let Some(via) = via else { return usual };
     if via == Via::Login && !is_logins {
         let at = auth.text("via").map_or(auth.at(), |text| text.at);
         let message = "the session's own token is for something else than this provider's `audience`";

@@ -1,10 +1,11 @@
 //! What is right by itself and wrong together, of users' sessions: where they are kept, and what may come of them.
 
+use bearward_client::Mode;
 use bearward_gateway::pages;
 use bearward_store::{Kept, Purpose};
 
 use super::reader::Section;
-use super::settings::{BrokerSettings, GrantSettings, ProviderSettings, SessionSettings, Settings};
+use super::settings::{BrokerSettings, GrantSettings, ProviderSettings, SessionSettings, Settings, Via};
 use super::together::auth_at;
 
 /// Looks at the broker.
@@ -20,12 +21,41 @@ pub(crate) fn check_broker(root: &Section<'_>, settings: &Settings) {
         );
         section.warn(at, message, "fine for development on one machine; use https:// elsewhere");
     }
+    addresses_are_told_apart(&section, broker, settings);
+    others_are_named_beside_its_own(&section, broker, settings);
     for guard in &settings.guards {
         if guard.resource.path().starts_with(pages::BELOW) {
             let message =
                 format!("`{}` is below `{}`, where the broker's endpoints are", guard.resource, pages::BELOW);
             section.error(section.at(), message, "give the guarded resource another path");
         }
+    }
+}
+
+/// Behind a proxy every visitor comes from the proxy, unless it is believed about who came to it.
+fn addresses_are_told_apart(section: &Section<'_>, broker: &BrokerSettings, settings: &Settings) {
+    let server = &settings.server;
+    let is_behind_one = server.listen.ip().is_loopback() && !broker.public_origin.is_loopback();
+    if is_behind_one && server.trusted_proxies.is_empty() {
+        let message = "whatever stands in front of this listener is one address: who begins too many sign-ins would hold up all";
+        section.warn(
+            section.at(),
+            message,
+            "name it in `server.trustedProxies: [127.0.0.1]`, if it tells who came",
+        );
+    }
+}
+
+/// A sign-in that names the resources of others alone gets a token for all of these.
+fn others_are_named_beside_its_own(section: &Section<'_>, broker: &BrokerSettings, settings: &Settings) {
+    let by_refresh = |provider: &ProviderSettings| match &provider.grant {
+        GrantSettings::Session(session) => session.via == Via::RefreshToken,
+        _ => false,
+    };
+    if broker.audience().is_none() && settings.providers.iter().any(by_refresh) {
+        let message =
+            "providers have tokens by `via: refresh_token`, and nothing says what the session's own is for";
+        section.error(section.at(), message, "add `resource: https://…`");
     }
 }
 
@@ -50,6 +80,14 @@ pub(crate) fn check_provider(
             session.levels.reuse().level
         );
         section.warn(auth_at(section), message, "write `reuseAuthorizer: true`");
+    }
+    let mode = session.levels.mode();
+    if is_called_here && mode.value == Mode::CookieFirst {
+        let message = format!(
+            "mode `cookie_first`, as `{}` decides, is for programs that call it themselves",
+            mode.level
+        );
+        section.warn(auth_at(section), message, "requests to it through here carry the token at once");
     }
     let storage = provider.storage;
     if storage.access != Kept::Memory {

@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bearward_client::Choice;
 use bearward_gateway::revision::Revisions;
 use bearward_gateway::target::Target;
 use bearward_guard::keys::Algorithm;
@@ -26,6 +25,9 @@ use bearward_secrets::{SecretRef, StoreSettings, VaultAuth};
 use bearward_token::{Endpoint, Issuer, Resource, Scope, ScopeSet};
 use http::HeaderName;
 use ipnet::IpNet;
+
+/// Beside the sealed records.
+const SESSIONS_JOURNAL: &str = "revocations.jsonl";
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -84,6 +86,17 @@ pub struct HiddenSettings {
     pub key: SecretRef,
 }
 
+impl RevocationSettings {
+    /// Sessions that outlive the process must not come back to life with the next one: what ends them is kept where they
+    /// are, unless that is said otherwise.
+    pub(crate) fn kept_beside(mut self, state: Option<&StateSettings>, has_sessions: bool) -> Self {
+        if let (Some(state), true) = (state, has_sessions) {
+            self.journal.get_or_insert_with(|| state.path.join(SESSIONS_JOURNAL));
+        }
+        self
+    }
+}
+
 impl Settings {
     /// Every secret, with what it is for.
     pub fn secrets(&self) -> Vec<(String, &SecretRef)> {
@@ -117,15 +130,6 @@ impl Settings {
     /// True when there is anything to listen for.
     pub fn serves(&self) -> bool {
         !self.guards.is_empty() || self.server.egress.is_some() || self.broker.is_some()
-    }
-
-    /// With what the command line says of reuse, which beats what stands here.
-    #[must_use]
-    pub fn with_flags(mut self, flags: Choice) -> Self {
-        for provider in &mut self.providers {
-            provider.set_flags(flags);
-        }
-        self
     }
 
     /// Makes relative paths relative to a folder, as those in a file are to the file's own: whoever starts

@@ -55,7 +55,7 @@ impl WebWorld {
     /// When a port cannot be bound, or Bearward refuses its own configuration.
     pub async fn start(address: Option<SocketAddr>) -> io::Result<Self> {
         let front = match address {
-            Some(address) => TcpListener::bind(address).await?,
+            Some(address) => here(address).await?,
             None => free().await?,
         };
         let sockets =
@@ -120,6 +120,18 @@ impl WebWorld {
         }
         self.issuer.stop().await;
     }
+}
+
+/// On this machine alone: everybody else could sign in as the demo's user.
+async fn here(address: SocketAddr) -> io::Result<TcpListener> {
+    if !address.ip().is_loopback() {
+        return Err(io::Error::other(format!(
+            "{address} could be reached from other machines: use 127.0.0.1"
+        )));
+    }
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    TcpListener::bind(address).await.map_err(named)
 }
 
 async fn server() -> io::Result<SampleMcpServer> {

@@ -72,6 +72,24 @@ fn what_cannot_be_ours_is_not_taken_for_it() {
         );
     }
     let mut bytes = HeaderMap::new();
-    bytes.insert(COOKIE, HeaderValue::from_bytes(b"a=\xff").unwrap());
+    bytes.insert(COOKIE, HeaderValue::from_bytes(b"__Host-session=\xff").unwrap());
     assert_eq!(rules().presented(&bytes), Presented::Wrong);
+}
+
+#[test]
+fn a_neighbour_that_is_no_text_takes_nothing_away() {
+    let secret = Secret::new().unwrap();
+    let line = [b"city=Z\xfcrich; __Host-session=".as_slice(), secret.expose().as_bytes()].concat();
+    let mut headers = HeaderMap::new();
+    headers.insert(COOKIE, HeaderValue::from_bytes(&line).unwrap());
+    assert_eq!(rules().presented(&headers), Presented::One(secret));
+}
+
+#[test]
+fn who_signs_out_ends_all_of_several_that_differ() {
+    let secrets = [Secret::new().unwrap(), Secret::new().unwrap()];
+    let lines = secrets.each_ref().map(|secret| format!("__Host-session={}", secret.expose()));
+    let both = format!("{}; __Host-session=planted; {}", lines[0], lines[1]);
+    assert_eq!(rules().presented(&headers(&[&both])), Presented::Wrong);
+    assert_eq!(rules().all_presented(&headers(&[&both, &lines[0]])), secrets);
 }

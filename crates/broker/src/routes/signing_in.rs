@@ -1,14 +1,16 @@
 //! Where a browser goes itself: to the issuer and back, and where the page asks who is there and signs out.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, body::Body};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{App, CameFrom, unavailable};
+use super::{App, Application, CameFrom, unavailable};
 use crate::answer::{document, keeping, redirect};
 use crate::attempt::LIFE;
 use crate::cookies::Presented;
@@ -35,7 +37,7 @@ pub(super) async fn log_in(
 }
 
 async fn leave(
-    app: &super::Application,
+    app: &Application,
     from: Option<std::net::IpAddr>,
     asked: Result<Query<Where>, QueryRejection>,
     headers: &HeaderMap,
@@ -67,30 +69,40 @@ pub(super) async fn callback(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let back = come_back(&app, &query.unwrap_or_default(), &headers).await;
+    let (query, came_with) = (query.unwrap_or_default(), headers.clone());
+    // A code is spent once: what it brings is kept, also for a browser that does not wait.
+    let back = finished(async move { come_back(&app, &query, &came_with).await }).await;
     back.unwrap_or_else(|problem| in_browser(&problem, &headers))
 }
 
-async fn come_back(app: &super::Application, query: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn come_back(app: &Arc<Application>, query: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let Presented::One(browser) = app.browser_cookie.presented(headers) else {
         return Err(Problem::new(ProblemKind::StateMismatch));
     };
     let completed = app.login.complete(query, &browser).await?;
-    let before = match app.session_cookie.presented(headers) {
-        Presented::One(before) => Some(before),
-        _ => None,
-    };
-    if let Some(before) = &before {
-        app.end_tokens(before).await;
-    }
-    let cookie = app.sessions.begin(completed.session, before.as_ref()).await.map_err(unavailable)?;
+    let cookie = app.sessions.begin(completed.session).await.map_err(unavailable)?;
     let begun = app.tokens.begin(&cookie, completed.refresh_token, completed.granted, completed.sent).await;
-    begun.map_err(|failure| {
+    if let Err(failure) = begun {
         tracing::warn!(%failure, "a sign-in cannot be kept");
-        Problem::new(ProblemKind::Unavailable)
-    })?;
+        app.end(&cookie).await?;
+        return Err(Problem::new(ProblemKind::Unavailable));
+    }
+    // What the browser had before opens nothing any more, whoever planted that; nor the new one, where that fails.
+    for before in app.session_cookie.all_presented(headers) {
+        if let Err(problem) = app.end(&before).await {
+            app.end(&cookie).await?;
+            return Err(problem);
+        }
+    }
     let set = app.session_cookie.set(&cookie, app.session_life);
     Ok(redirect(completed.return_to.as_str(), [set]))
+}
+
+/// Goes on to its end, also when nobody waits for it any more.
+async fn finished(
+    work: impl Future<Output = Result<Response, Problem>> + Send + 'static,
+) -> Result<Response, Problem> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(Problem::new(ProblemKind::Unavailable)))
 }
 
 /// `GET /auth/session`.
@@ -107,11 +119,20 @@ pub(super) async fn session(State(app): App, headers: HeaderMap) -> Result<Respo
 
 /// `POST /auth/logout`.
 pub(super) async fn log_out(State(app): App, headers: HeaderMap) -> Result<Response, Problem> {
-    if let Presented::One(cookie) = app.session_cookie.presented(&headers) {
-        app.sessions.end(&cookie).await.map_err(unavailable)?;
-        app.end_tokens(&cookie).await;
+    finished(async move { sign_out(&app, &headers).await }).await
+}
+
+/// Ends every session whose cookie came: which of several is the user's own nobody knows.
+async fn sign_out(app: &Arc<Application>, headers: &HeaderMap) -> Result<Response, Problem> {
+    let cookies = app.session_cookie.all_presented(headers);
+    for cookie in &cookies {
+        app.end(cookie).await?;
     }
     let clear = [app.session_cookie.clear(), app.browser_cookie.clear()];
+    if cookies.is_empty() && app.session_cookie.presented(headers) == Presented::Wrong {
+        let problem = Problem::new(ProblemKind::SessionAmbiguous).detail("no session was ended");
+        return Ok(keeping(problem.into_response(), clear));
+    }
     let end_session = app.login.end_session(app.after_logout.as_deref()).await;
     Ok(keeping(document(json!({"authenticated": false, "endSession": end_session})), clear))
 }

@@ -19,6 +19,9 @@ use crate::cookies::Presented;
 use crate::problem::{Problem, ProblemKind};
 use crate::providers::Brokered;
 
+/// Refusals that are about this server's client.
+const OURS: [&str; 2] = ["invalid_client", "unauthorized_client"];
+
 /// A body, if it is short enough and came.
 type Sent = Result<Bytes, BytesRejection>;
 
@@ -46,11 +49,8 @@ pub(super) async fn exchange(State(app): App, headers: HeaderMap, body: Sent) ->
     let (cookie, session) = app.entered(&headers).await?;
     let provider = app.provider(&provider)?;
     let scopes = provider.allowed(&scopes)?;
-    let token = async {
-        let handle = app.providers.handle(provider, &session, &app.tokens, &cookie, scopes.as_ref()).await?;
-        handle.ensure_access(&provider.wanted).await
-    };
-    let token = token.await;
+    let token = app.providers.token(provider, &session, &app.tokens, &cookie, scopes.as_ref()).await;
+    let token = token.map(|(_, token)| token);
     let failure = token.as_ref().err().map(|error| error.failure.outcome());
     app.observer.emit(Event::BrokerExchanged { provider: provider.name.clone(), failure });
     Ok(app.give(&token.map_err(|error| no_token(&error))?, provider))
@@ -66,8 +66,8 @@ pub(super) async fn refresh(State(app): App, headers: HeaderMap, body: Sent) -> 
     let provider = app.provider(&provider)?;
     let scopes = provider.allowed(&scopes)?;
     let token = async {
-        let handle = app.providers.handle(provider, &session, &app.tokens, &cookie, scopes.as_ref()).await?;
-        let current = handle.ensure_access(&provider.wanted).await?;
+        let given = app.providers.token(provider, &session, &app.tokens, &cookie, scopes.as_ref());
+        let (handle, current) = given.await?;
         // A complaint about another token than the current one is answered with that, and costs nothing.
         if rejected != Some(current.token().fingerprint()) {
             return Ok(current);
@@ -94,10 +94,15 @@ pub(super) async fn peek(
 ) -> Result<Response, Problem> {
     let Query(About { provider }) =
         about.map_err(|_| Problem::new(ProblemKind::InvalidRequest).detail("say which: `?provider=NAME`"))?;
-    let provider = app.provider(&provider)?;
-    let nobody = || Ok(document(json!({"authenticated": false, "provider": &*provider.name})));
+    // Who is not signed in learns nothing of what there is.
+    let nobody = || Ok(document(json!({"authenticated": false, "provider": provider})));
     let Presented::One(cookie) = app.session_cookie.presented(&headers) else { return nobody() };
     let Some(session) = app.sessions.look(&cookie).await.map_err(unavailable)? else { return nobody() };
+    let found = app.providers.find(&provider);
+    let provider = found.ok_or_else(|| Problem::new(ProblemKind::UnknownProvider))?;
+    if let Some(denial) = provider.denial {
+        return Err(Problem::new(denial.into()));
+    }
     let left = app.providers.known(provider, &session, &app.tokens, &cookie).map(|left| left.as_secs());
     Ok(document(json!({
         "authenticated": true,
@@ -105,6 +110,7 @@ pub(super) async fn peek(
         "provider": &*provider.name,
         "audience": provider.audience,
         "expiresIn": left,
+        "expiresAt": left.map(|left| app.clock.unix_seconds() + left),
         "canRefresh": app.tokens.can_refresh(&cookie).await,
     })))
 }
@@ -150,6 +156,11 @@ fn no_token(error: &SupplyError) -> Problem {
     tracing::info!(%error, "a session gets no token");
     let problem = match *error.failure {
         Failure::ReauthRequired { .. } | Failure::LoggedOut => Problem::new(ProblemKind::LoginRequired),
+        // Our own client is not taken, or its secret is not to be had: nothing that a user could mend.
+        Failure::Refused { ref code, .. } if OURS.contains(&code.as_str()) => {
+            Problem::new(ProblemKind::Unavailable)
+        }
+        Failure::Credential { .. } | Failure::Store { .. } => Problem::new(ProblemKind::Unavailable),
         Failure::Refused { .. } => Problem::new(ProblemKind::ProviderRefused),
         _ => Problem::new(ProblemKind::IssuerUnavailable),
     };

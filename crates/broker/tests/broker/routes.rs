@@ -15,9 +15,9 @@ use bearward_broker::{
 use bearward_guard::Revocations;
 use bearward_guard::limits::{LimitSettings, Limits, Rate};
 use bearward_observe::{Denial, Observer};
-use bearward_store::Memory;
+use bearward_store::{Memory, Store};
 use bearward_supply::{Label, Target, Wanted};
-use bearward_testbed::authorization_server::Place;
+use bearward_testbed::authorization_server::{Fault, Place};
 use bearward_token::{Fingerprint, SystemClock};
 use cookie::SameSite;
 use http_body_util::BodyExt;
@@ -37,6 +37,7 @@ struct Page {
     app: Router,
     cookies: Vec<(String, String)>,
     observer: Observer,
+    store: Arc<Memory>,
 }
 
 struct Answer {
@@ -86,7 +87,7 @@ async fn page_with(origins: &[&str]) -> Page {
     let app = router(Arc::new(Application {
         login,
         sessions: Sessions::new(
-            store,
+            store.clone(),
             clock.clone(),
             issuer,
             "app",
@@ -108,6 +109,7 @@ async fn page_with(origins: &[&str]) -> Page {
         browser_cookie: CookieRules::secure("login", SameSite::Lax),
         session_life: lives.absolute,
         after_logout: Some(HOME.into()),
+        home: HOME.into(),
         origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
         attempts_from: Limits::new(&limit, clock.clone()),
         observer: observer.clone(),
@@ -116,7 +118,7 @@ async fn page_with(origins: &[&str]) -> Page {
     // What remains of the scene: the issuer, and who plays the browser there.
     let login = crate::scene::scene().await.login;
     let scene = Scene { issuer: server, login, for_contacts, browser, http };
-    Page { scene, app: app.unwrap(), cookies: Vec::new(), observer }
+    Page { scene, app: app.unwrap(), cookies: Vec::new(), observer, store }
 }
 
 impl Page {
@@ -515,4 +517,71 @@ async fn who_wishes_for_fewer_scopes_gets_a_token_with_these_and_no_others_howev
     // The login itself has lost nothing by it.
     let whole = page.post("/auth/broker/exchange", &json!({"provider": "calendar"})).await;
     assert_eq!(whole.status, 200, "{}", whole.body);
+}
+
+// HARD 29
+#[tokio::test]
+async fn a_page_elsewhere_that_says_so_by_its_origin_alone_sees_nothing_either() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    for path in ["/auth/session", "/auth/broker/peek?provider=tools"] {
+        let request =
+            Request::get(path).header("origin", "https://evil.example").body(Body::empty()).unwrap();
+        assert_eq!(problem(&page.send(request).await), (403, "csrf-rejected"), "{path}");
+    }
+    // A proxy that changes `Host` does not make the application's own page a stranger's.
+    let mut own_page = own("/auth/broker/exchange", &json!({"provider": "tools"}));
+    own_page.headers_mut().insert("host", "127.0.0.1:8080".parse().unwrap());
+    own_page.headers_mut().remove("sec-fetch-site");
+    assert_eq!(page.send(own_page).await.status, 200);
+}
+
+// HARD 14
+#[tokio::test]
+async fn who_signs_out_is_signed_out_whatever_else_stands_beside_the_cookie() {
+    for beside in ["city=Z\u{fc}rich", "__Host-session=planted-by-somebody"] {
+        let mut page = page().await;
+        page.sign_in("/").await;
+        let (name, session) = page.cookies.iter().find(|(name, _)| name == "__Host-session").unwrap().clone();
+        let mut out = own("/auth/logout", &json!({}));
+        let cookies = [beside.as_bytes(), format!("; {name}={session}").as_bytes()].concat();
+        out.headers_mut().insert(header::COOKIE, axum::http::HeaderValue::from_bytes(&cookies).unwrap());
+        assert_eq!(page.send(out).await.status, 200, "{beside}");
+        assert_eq!(page.get("/auth/session").await.body, json!({"authenticated": false}), "{beside}");
+        assert!(page.scene.issuer.counts().snapshot().at(Place::Revocation) >= 1, "{beside}");
+    }
+    let mut nobody = own("/auth/logout", &json!({}));
+    nobody.headers_mut().insert(header::COOKIE, "__Host-session=planted".parse().unwrap());
+    assert_eq!(problem(&page().await.send(nobody).await), (401, "session-ambiguous"), "nothing was ended");
+}
+
+#[tokio::test]
+async fn a_logout_of_nobody_costs_nothing() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    let before = page.store.list(bearward_store::Purpose::Session).await.unwrap().places.len();
+    let own_cookies = page.cookies.clone();
+    for _ in 0..50 {
+        let mut out = own("/auth/logout", &json!({}));
+        let made_up = format!("__Host-session={}", bearward_broker::random::Secret::new().unwrap().expose());
+        out.headers_mut().insert(header::COOKIE, made_up.parse().unwrap());
+        assert_eq!(page.send(out).await.status, 200);
+    }
+    assert_eq!(page.store.list(bearward_store::Purpose::Session).await.unwrap().places.len(), before);
+    assert_eq!(page.scene.issuer.counts().snapshot().at(Place::Revocation), 0);
+    page.cookies = own_cookies;
+    assert!(page.get("/auth/session").await.body["authenticated"].as_bool().unwrap());
+}
+
+#[tokio::test]
+async fn a_session_whose_token_is_not_taken_for_an_exchange_any_more_gets_another_one_first() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
+    let refused =
+        Fault::Status { status: 400, body: json!({"error": "invalid_grant"}).to_string(), retry_after: None };
+    page.scene.issuer.faults().next(Place::Token, 1, refused);
+    let given = page.post("/auth/broker/exchange", &json!({"provider": "exchanged"})).await;
+    assert_eq!(given.status, 200, "{}", given.body);
+    assert_eq!(page.scene.refreshes(), 1);
 }

@@ -83,7 +83,7 @@ pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
         redirect_uri: CALLBACK.into(),
         is_pkce_known: false,
         id_tokens: IdTokens::new(Arc::new(trusted), "app", clock.clone()),
-        attempts: Attempts::new(Arc::new(Memory::new(100, clock.clone())), clock, "app"),
+        attempts: Attempts::new(clock),
     };
     let http =
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();

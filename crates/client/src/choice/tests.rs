@@ -60,10 +60,12 @@ fn the_switch_and_the_mode_are_decided_apart_at_any_two_levels() {
     }
 }
 
+const UNSET: &str = "(unset)";
+
 fn environment(reuse: &str, mode: &str) -> Result<Choice, BadVariable> {
     Choice::of_environment(|name| match name {
-        "MCP_REUSE_AUTHORIZER" => Some(reuse.into()),
-        "MCP_REUSE_AUTHORIZER_MODE" => Some(mode.into()),
+        "MCP_REUSE_AUTHORIZER" => Some(reuse.into()).filter(|text: &String| text != UNSET),
+        "MCP_REUSE_AUTHORIZER_MODE" => Some(mode.into()).filter(|text: &String| text != UNSET),
         _ => None,
     })
 }
@@ -73,12 +75,12 @@ fn variables_say_it_in_any_case_and_with_either_stroke() {
     for (text, reuse) in
         [("true", true), ("TRUE", true), ("1", true), ("false", false), ("False", false), ("0", false)]
     {
-        assert_eq!(environment(text, "").unwrap(), Choice { reuse: Some(reuse), mode: None });
+        assert_eq!(environment(text, UNSET).unwrap(), Choice { reuse: Some(reuse), mode: None });
     }
     for text in ["cookie_first", "Cookie-First", "COOKIE_FIRST"] {
-        assert_eq!(environment("", text).unwrap(), Choice { reuse: None, mode: Some(Mode::CookieFirst) });
+        assert_eq!(environment(UNSET, text).unwrap(), Choice { reuse: None, mode: Some(Mode::CookieFirst) });
     }
-    assert_eq!(environment("", "bearer-first").unwrap().mode, Some(Mode::BearerFirst));
+    assert_eq!(environment(UNSET, "bearer-first").unwrap().mode, Some(Mode::BearerFirst));
     assert_eq!(Choice::of_environment(|_| None).unwrap(), Choice::default());
 }
 

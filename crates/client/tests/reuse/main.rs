@@ -12,6 +12,8 @@ mod mcp_client;
 #[cfg(feature = "reqwest")]
 mod redirects;
 mod scene;
+#[cfg(feature = "rmcp")]
+mod wire;
 
 use bearward_client::context::ReuseExt;
 use bearward_client::layer::Replay;
@@ -246,4 +248,56 @@ async fn two_users_never_share_a_token() {
         tokens.push(handle.ensure_access(&Default::default()).await.unwrap().token().expose().to_owned());
     }
     assert_eq!(tokens, ["token-1", "token-2", "token-1"]);
+}
+
+// HARD 15
+#[tokio::test]
+async fn a_token_that_is_refused_after_the_cookie_is_not_sent_again() {
+    let mut scene = Scene::new();
+    scene.provider.choice.mode = Some(Mode::CookieFirst);
+    for expected in [bearer(1), bearer(2)] {
+        scene.refuses_next(&[401, 401]);
+        assert_eq!(scene.post(TOOLS).await, Ok(401));
+        assert_eq!(scene.authorizations(), [None, expected]);
+    }
+    assert_eq!(scene.asked(), ["exchange", "refresh"]);
+    // A destination that refuses everything costs no more than one in half a minute.
+    scene.refuses_next(&[401, 401]);
+    assert_eq!(scene.post(TOOLS).await, Ok(401));
+    assert_eq!(scene.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_token_that_the_broker_gives_for_another_audience_goes_nowhere() {
+    let given = |audience: &str| json!({"access_token": "given", "token_type": "Bearer", "expires_in": 3600, "audience": audience});
+    let mut scene = Scene::new();
+    scene.provider.audiences = vec!["mcp:tools".into(), "mcp:other".into()];
+    scene.broker.next.lock().unwrap().push_back((200, given("mcp:admin")));
+    let error = scene.post(TOOLS).await.unwrap_err();
+    assert!(error.contains("another audience"), "{error}");
+    assert_eq!(scene.arrived().len(), 0);
+    for fine in ["mcp:tools", "mcp:other"] {
+        let audiences = std::mem::take(&mut scene.provider.audiences);
+        scene = Scene::new();
+        scene.provider.audiences = audiences;
+        scene.broker.next.lock().unwrap().push_back((200, given(fine)));
+        assert_eq!(scene.post(TOOLS).await, Ok(200), "{fine}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_judged_by_another_spelling_than_it_is_sent_to_gets_nothing() {
+    for (url, is_fine) in [
+        ("http://127.0.0.1:3000/mcp", true),
+        ("http://127.0.0.1.:3000/mcp", false),
+        ("http://2130706433:3000/mcp", false),
+        ("http://0x7f.1:3000/mcp", false),
+        ("http://0177.0.0.1:3000/mcp", false),
+    ] {
+        let mut scene = Scene::new();
+        scene.provider.allow_insecure = true;
+        scene.provider.origins = vec!["http://127.0.0.1:3000".parse().unwrap()];
+        assert_eq!(scene.post(url).await.is_ok(), is_fine, "{url}");
+        assert_eq!(scene.arrived().len(), usize::from(is_fine), "{url}");
+    }
 }

@@ -81,6 +81,8 @@ pub(crate) struct Scene {
     pub(crate) manager: TokenManager,
     pub(crate) provider: Provider,
     pub(crate) levels: Levels,
+    /// Where the application's cookie is at home.
+    pub(crate) home: String,
     clock: Arc<dyn Clock>,
 }
 
@@ -102,6 +104,7 @@ impl Scene {
                 choice: Choice { reuse: Some(true), mode: None },
             },
             levels: Levels::default(),
+            home: "https://app.example.com".to_owned(),
             observer,
             clock,
         }
@@ -118,7 +121,7 @@ impl Scene {
         let label = Label::new("tools", &self.observer);
         let tokens =
             broker.unwrap().handle(&self.manager, &label, &cookie, &self.provider, &"mcp".parse().unwrap());
-        let home = "https://app.example.com".parse().unwrap();
+        let home = self.home.parse().unwrap();
         Reuse::new(Parts {
             application: Application {
                 authority: Authority::of_issuer(ISSUER.parse().unwrap()),

@@ -33,6 +33,7 @@ impl Entry {
             is_logged_out: false,
             is_shelf_read: false,
             is_stopped: false,
+            is_closed: false,
             random,
         };
         let looked = tokio::sync::watch::channel(shelf.is_none()).0;

@@ -36,11 +36,14 @@ pub struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> Exit {
-        let loaded = match loading::loaded(Some(&self.file)) {
+        let loaded = match loading::loaded_with(Some(&self.file), self.reuse.choice()) {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
-        let all = loaded.settings.with_flags(self.reuse.choice()).providers;
+        for warning in loaded.warnings {
+            eprintln!("{:?}", miette::Report::new(warning));
+        }
+        let all = loaded.settings.providers;
         let wanted =
             |provider: &&ProviderSettings| self.provider.as_ref().is_none_or(|name| *name == provider.name);
         let chosen: Vec<_> = all.iter().filter(wanted).collect();

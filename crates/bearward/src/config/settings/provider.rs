@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bearward_client::{Choice, Level};
 use bearward_issuer::ClientAuth;
 use bearward_secrets::SecretRef;
 use bearward_store::Storage;
@@ -146,22 +145,6 @@ impl ProviderSettings {
         }
         let request = self.request()?;
         request.audience.clone().or_else(|| request.resource.clone())
-    }
-
-    /// Takes in what the command line says of reuse.
-    pub(super) fn set_flags(&mut self, flags: Choice) {
-        let GrantSettings::Session(session) = &mut self.grant else { return };
-        session.levels.cli = flags;
-        let (reuse, mode) = (flags.reuse.map(|on| on.to_string()), flags.mode.map(|mode| mode.to_string()));
-        for (name, flag, said) in [
-            ("reuseAuthorizer", "--mcp-reuse-authorizer", reuse),
-            ("reuseAuthorizerMode", "--mcp-reuse-authorizer-mode", mode),
-        ] {
-            let setting = self.explained.iter_mut().find(|setting| setting.name == name);
-            if let (Some(setting), Some(value)) = (setting, said) {
-                (setting.value, setting.level, setting.at) = (value, Level::Cli, Some(flag.to_owned()));
-            }
-        }
     }
 
     /// Every secret, with what it is for.
