@@ -58,6 +58,8 @@ pub struct Composition {
     pub tenant_keys: Vec<TenantKey>,
     /// Keeps the state tidy.
     pub sweeping: Option<Sweeping>,
+    /// Ends sessions that are over.
+    pub sessions: Option<Sweeping>,
     /// Looks after secrets in stores on the network, where the configuration has any.
     pub keeping: Option<Keeping>,
     /// Where secrets come from; to be closed at the end.
@@ -198,6 +200,7 @@ pub async fn compose(settings: &Settings, around: &Surroundings) -> Result<Compo
         logins,
         tenant_keys: builder.tenant_keys.take(),
         sweeping,
+        sessions: broker.map(|broker| Sweeping::of_sessions(broker.application, around.clock.clone())),
         keeping,
         secrets: around.secrets.clone(),
     })

@@ -15,7 +15,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{MethodRouter, get, post};
 use bearward_guard::limits::Limits;
 use bearward_observe::Observer;
-use bearward_token::{Clock, Issuer};
+use bearward_token::{Clock, Fingerprint, Issuer};
 
 use crate::answer::unstored;
 use crate::cookies::{CookieRules, Presented};
@@ -144,17 +144,38 @@ impl Application {
         if !self.sessions.end(cookie).await.map_err(unavailable)? {
             return Ok(());
         }
-        let (app, cookie) = (self.clone(), cookie.clone());
-        let ending = tokio::spawn(async move {
-            if let Err(error) = app.tokens.end(&cookie).await {
-                tracing::warn!(%error, "a session has ended, and its tokens are not revoked");
-            }
-        });
+        let (app, session) = (self.clone(), cookie.fingerprint());
+        let ending = tokio::spawn(async move { app.end_login(&session).await });
         tokio::select! {
             _ = ending => {}
             () = self.clock.sleep(PATIENCE) => {}
         }
         Ok(())
+    }
+}
+
+impl Application {
+    /// Ends what is over and whose cookie does not come any more, with its tokens here and at the issuer; how many those
+    /// were. To be called now and then.
+    pub async fn sweep(&self) -> usize {
+        let over = self.sessions.over().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "sessions that are over are not cleaned up");
+            Vec::new()
+        });
+        for session in &over {
+            match self.sessions.end_by(session).await {
+                Ok(true) => self.end_login(session).await,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "a session that is over is not cleaned up"),
+            }
+        }
+        over.len()
+    }
+
+    async fn end_login(&self, session: &Fingerprint) {
+        if let Err(error) = self.tokens.end(session).await {
+            tracing::warn!(%error, "a session has ended, and its tokens are not revoked");
+        }
     }
 }
 

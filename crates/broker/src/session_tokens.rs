@@ -99,10 +99,10 @@ impl SessionTokens {
     ///
     /// # Errors
     /// When what is kept cannot be removed.
-    pub async fn end(&self, cookie: &Secret) -> Result<Revoked, SupplyError> {
-        let handle = self.handle(cookie);
+    pub async fn end(&self, session: &Fingerprint) -> Result<Revoked, SupplyError> {
+        let handle = self.handle_of(self.login_of(*session), &self.parts.label);
         let ended = handle.log_out().await;
-        self.live().remove(&cookie.fingerprint());
+        self.live().remove(session);
         ended
     }
 
@@ -111,10 +111,13 @@ impl SessionTokens {
         self.parts.manager.on_use(label, &key, move || Arc::new(login) as Arc<dyn Grant>)
     }
 
-    /// The one login of this session.
     fn login(&self, cookie: &Secret) -> RefreshTokenGrant {
+        self.login_of(cookie.fingerprint())
+    }
+
+    /// The one login of a session, which is known by the hash of its cookie.
+    fn login_of(&self, session: Fingerprint) -> RefreshTokenGrant {
         let Parts { request, store, revoker, kept_for, .. } = &self.parts;
-        let session = cookie.fingerprint();
         let mut live = self.live();
         if let Some(login) = live.get(&session).and_then(WeakLogin::upgrade) {
             return login;

@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use bearward_guard::Revocations;
 use bearward_store::{Expected, Place, Purpose, Record, SecretBytes, Store, StoreError};
-use bearward_token::{Clock, Issuer, Principal, ScopeSet};
+use bearward_token::{Clock, Fingerprint, Issuer, Principal, ScopeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::packed::packed;
 use crate::random::{NoRandomness, Secret};
+
+/// So long the record of a session is kept that has ended by itself.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a session may live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,8 +131,8 @@ impl Sessions {
         let cookie = Secret::new()?;
         let now = self.clock.unix_ms();
         (session.began_ms, session.seen_ms) = (now, now);
-        let ends = self.ends_at_ms(&session).div_ceil(1000);
-        self.store.put(&self.place(&cookie), session.pack(), Some(ends), Expected::Absent).await?;
+        let ends = Some(self.forgotten_at(&session));
+        self.store.put(&self.place(&cookie), session.pack(), ends, Expected::Absent).await?;
         Ok(cookie)
     }
 
@@ -155,7 +158,7 @@ impl Sessions {
         let interval = u64::try_from((self.lives.idle / 10).min(Duration::from_secs(60)).as_millis());
         if now.saturating_sub(session.seen_ms) >= interval.unwrap_or(u64::MAX) {
             session.seen_ms = now;
-            let ends = self.ends_at_ms(&session).div_ceil(1000);
+            let ends = self.forgotten_at(&session);
             let (place, expected) = (self.place(cookie), Expected::Version(version));
             match self.store.put(&place, session.pack(), Some(ends), expected).await {
                 // Another request was faster, or a logout: what stands there is right.
@@ -172,7 +175,32 @@ impl Sessions {
     /// When the store cannot be written; the session may go on then. False where there was none: nothing is written for a
     /// cookie that anybody could have made up.
     pub async fn end(&self, cookie: &Secret) -> Result<bool, SessionError> {
-        let place = self.place(cookie);
+        self.end_by(&cookie.fingerprint()).await
+    }
+
+    /// Those whose time is over, or that the issuer or an operator has ended, by the hashes of their cookies.
+    ///
+    /// # Errors
+    /// When the store cannot say which there are.
+    pub async fn over(&self) -> Result<Vec<Fingerprint>, SessionError> {
+        let mut over = Vec::new();
+        for place in self.store.list(Purpose::Session).await?.places {
+            let session = Fingerprint::from_bytes(place.key);
+            if place == self.place_of(&session)
+                && self.find_by(&place).await?.is_some_and(|(session, _)| self.is_over(&session))
+            {
+                over.push(session);
+            }
+        }
+        Ok(over)
+    }
+
+    /// The same as [`Sessions::end`] for one that is known by the hash of its cookie.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn end_by(&self, session: &Fingerprint) -> Result<bool, SessionError> {
+        let place = self.place_of(session);
         // What cannot be read is removed as well.
         if let Ok(None) = self.store.get(&place).await {
             return Ok(false);
@@ -182,7 +210,11 @@ impl Sessions {
     }
 
     async fn find(&self, cookie: &Secret) -> Result<Option<(Session, u64)>, SessionError> {
-        let Some(record) = self.store.get(&self.place(cookie)).await? else { return Ok(None) };
+        self.find_by(&self.place(cookie)).await
+    }
+
+    async fn find_by(&self, place: &Place) -> Result<Option<(Session, u64)>, SessionError> {
+        let Some(record) = self.store.get(place).await? else { return Ok(None) };
         let Some(session) = Session::unpack(&record) else {
             tracing::warn!("a session's record is none of this version's");
             return Ok(None);
@@ -204,14 +236,24 @@ impl Sessions {
         after(session.seen_ms, self.lives.idle).min(after(session.began_ms, self.lives.absolute))
     }
 
+    /// In seconds since the Unix epoch. Some time after its end, so that what is left of it is ended as well when its cookie
+    /// comes once more.
+    fn forgotten_at(&self, session: &Session) -> u64 {
+        self.ends_at_ms(session).div_ceil(1000).saturating_add(REMEMBERED.as_secs())
+    }
+
     fn place(&self, cookie: &Secret) -> Place {
+        self.place_of(&cookie.fingerprint())
+    }
+
+    fn place_of(&self, session: &Fingerprint) -> Place {
         Place {
             tenant: None,
             issuer: self.issuer.clone(),
             subject: None,
             client: self.client.clone(),
             purpose: Purpose::Session,
-            key: *cookie.fingerprint().as_bytes(),
+            key: *session.as_bytes(),
         }
     }
 }

@@ -39,3 +39,33 @@ impl Target {
         names(own) && !names(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::json;
+
+    use super::*;
+
+    // HARD 31
+    #[test]
+    fn a_token_for_the_login_itself_is_none_for_another_target_and_what_says_nothing_is_believed() {
+        let own = Target { resource: Some("https://own".into()), ..Target::default() };
+        let asked = Target { resource: Some("https://asked".into()), ..Target::default() };
+        let jwt =
+            |aud: Value| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(json!({"aud": aud}).to_string()));
+        for (aud, is_passed_over) in [
+            (json!("https://own"), true),
+            (json!(["https://own", "https://third"]), true),
+            (json!("https://asked"), false),
+            (json!(["https://own", "https://asked"]), false),
+            // Some issuers name a resource in a way of their own.
+            (json!("0a1b2c"), false),
+        ] {
+            assert_eq!(asked.is_passed_over(&own, &jwt(aud.clone())), is_passed_over, "{aud}");
+        }
+        assert!(!asked.is_passed_over(&own, "opaque"));
+        assert!(!asked.is_passed_over(&asked, &jwt(json!("https://asked"))));
+    }
+}

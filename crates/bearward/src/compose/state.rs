@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bearward_broker::Application;
 use bearward_store::{Kept, Keychain, Memory, SealedFiles, SealingKeys, Stores};
 use bearward_token::{Clock, SealingKey};
 use tokio::task::AbortHandle;
@@ -15,12 +16,14 @@ const IN_MEMORY: usize = 100_000;
 
 /// A process that runs for months must not gather what nobody needs any more.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_secs(3600);
 
-/// Goes through the sealed files once a day, until it is dropped.
+/// Tidies up again and again, until it is dropped.
 pub struct Sweeping(AbortHandle);
 
 impl Sweeping {
-    fn start(files: SealedFiles, clock: Arc<dyn Clock>) -> Self {
+    /// Through the sealed files once a day.
+    fn of_files(files: SealedFiles, clock: Arc<dyn Clock>) -> Self {
         let sweep = async move {
             loop {
                 clock.sleep(DAY).await;
@@ -28,6 +31,18 @@ impl Sweeping {
                     Ok(swept) => swept.tell(),
                     Err(error) => tracing::warn!(%error, "the state was not swept"),
                 }
+            }
+        };
+        Self(tokio::spawn(sweep).abort_handle())
+    }
+
+    /// Through the sessions once an hour: what is over ends at the issuer, too.
+    pub(super) fn of_sessions(application: Arc<Application>, clock: Arc<dyn Clock>) -> Self {
+        let sweep = async move {
+            loop {
+                clock.sleep(HOUR).await;
+                let ended = application.sweep().await;
+                tracing::debug!(ended, "sessions that were over are cleaned up");
             }
         };
         Self(tokio::spawn(sweep).abort_handle())
@@ -56,7 +71,7 @@ pub(super) async fn open(
         }
         let keys = SealingKeys::parse(&keys).map_err(|error| ComposeError::Setting(error.to_string()))?;
         let files = SealedFiles::open_within(&state.path, keys, clock.clone(), around.patience).await?;
-        sweeping = Some(Sweeping::start(files.clone(), clock.clone()));
+        sweeping = Some(Sweeping::of_files(files.clone(), clock.clone()));
         stores = stores.with_encrypted(files);
     }
     let uses_keychain = settings.providers.iter().any(|provider| {

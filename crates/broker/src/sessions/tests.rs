@@ -88,6 +88,22 @@ async fn an_idle_session_ends_and_a_used_one_goes_on_until_its_last_hour() {
     assert!(scene.is_open(&idle).await);
     scene.clock.advance(Duration::from_millis(1));
     assert!(!scene.is_open(&idle).await);
+    let entered = scene.sessions.enter(&idle).await.unwrap();
+    assert_eq!(entered, Entered::Ended, "its tokens are there still, and are ended with it");
+}
+
+#[tokio::test]
+async fn what_is_over_is_found_without_its_cookie_and_what_is_open_is_not() {
+    let scene = Scene::new();
+    let old = scene.sign_in().await;
+    scene.clock.advance(HOUR / 2);
+    let open = scene.sign_in().await;
+    assert_eq!(scene.sessions.over().await.unwrap(), []);
+    scene.clock.advance(HOUR / 2);
+    assert_eq!(scene.sessions.over().await.unwrap(), [old.fingerprint()]);
+    assert!(scene.sessions.end_by(&old.fingerprint()).await.unwrap());
+    assert_eq!(scene.sessions.over().await.unwrap(), []);
+    assert!(scene.is_open(&open).await);
 }
 
 // HARD 29

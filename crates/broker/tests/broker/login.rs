@@ -101,7 +101,7 @@ async fn who_signs_out_has_no_token_and_the_issuer_knows() {
         scene.complete(&scene.sign_in().await).await.unwrap();
     tokens.begin(&cookie, refresh_token, granted, sent).await.unwrap();
     tokens.handle(&cookie).ensure_access(&Wanted::default()).await.unwrap();
-    assert_eq!(tokens.end(&cookie).await, Ok(bearward_supply::Revoked::Done));
+    assert_eq!(tokens.end(&cookie.fingerprint()).await, Ok(bearward_supply::Revoked::Done));
     let error = tokens.handle(&cookie).ensure_access(&Wanted::default()).await.unwrap_err();
     assert!(error.to_string().contains("log in again"), "{error}");
     assert_eq!(scene.refreshes(), 0);

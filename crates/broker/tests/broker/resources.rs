@@ -84,7 +84,7 @@ async fn who_signs_out_has_a_token_for_no_resource_whoever_still_holds_its_handl
     for handle in &handles {
         handle.ensure_access(&Wanted::default()).await.unwrap();
     }
-    assert_eq!(alice.tokens.end(&alice.cookie).await, Ok(Revoked::Done));
+    assert_eq!(alice.tokens.end(&alice.cookie.fingerprint()).await, Ok(Revoked::Done));
     let told = alice.scene.issuer.counts().snapshot().at(Place::Revocation);
     assert_eq!(told, 4, "the refresh token and three access tokens");
     for (old, new) in handles.iter().zip([CALENDAR, MCP, CONTACTS].map(|resource| alice.of(resource))) {
@@ -107,7 +107,7 @@ async fn a_logout_beats_a_refresh_for_another_resource_that_is_under_way() {
         async move { calendar.ensure_access(&Wanted::default()).await }
     });
     alice.asked(1).await;
-    assert_eq!(alice.tokens.end(&alice.cookie).await, Ok(Revoked::Done));
+    assert_eq!(alice.tokens.end(&alice.cookie.fingerprint()).await, Ok(Revoked::Done));
     assert!(caller.await.unwrap().is_err());
     assert_eq!(calendar.expires_in(), None);
     let error = alice.of(CALENDAR).ensure_access(&Wanted::default()).await.unwrap_err();

@@ -38,6 +38,8 @@ struct Page {
     cookies: Vec<(String, String)>,
     observer: Observer,
     store: Arc<Memory>,
+    application: Arc<Application>,
+    revocations: Arc<Revocations>,
 }
 
 struct Answer {
@@ -84,16 +86,10 @@ async fn page_with(origins: &[&str]) -> Page {
     let Scene { issuer: server, login, for_contacts, browser, http } = scene;
     let limit = Rate { count: ATTEMPTS, per: Duration::from_secs(60), burst: ATTEMPTS };
     let limit = LimitSettings { failures_per_address: Some(limit), ..LimitSettings::default() };
-    let app = router(Arc::new(Application {
+    let revocations = Arc::new(Revocations::new(clock.clone()));
+    let application = Arc::new(Application {
         login,
-        sessions: Sessions::new(
-            store.clone(),
-            clock.clone(),
-            issuer,
-            "app",
-            lives,
-            Arc::new(Revocations::new(clock.clone())),
-        ),
+        sessions: Sessions::new(store.clone(), clock.clone(), issuer, "app", lives, revocations.clone()),
         tokens,
         providers: Providers::new(vec![
             brokered("tools", None),
@@ -114,11 +110,12 @@ async fn page_with(origins: &[&str]) -> Page {
         attempts_from: Limits::new(&limit, clock.clone()),
         observer: observer.clone(),
         clock,
-    }));
+    });
+    let app = router(application.clone());
     // What remains of the scene: the issuer, and who plays the browser there.
     let login = crate::scene::scene().await.login;
     let scene = Scene { issuer: server, login, for_contacts, browser, http };
-    Page { scene, app: app.unwrap(), cookies: Vec::new(), observer, store }
+    Page { scene, app: app.unwrap(), cookies: Vec::new(), observer, store, application, revocations }
 }
 
 impl Page {
@@ -584,4 +581,27 @@ async fn a_session_whose_token_is_not_taken_for_an_exchange_any_more_gets_anothe
     let given = page.post("/auth/broker/exchange", &json!({"provider": "exchanged"})).await;
     assert_eq!(given.status, 200, "{}", given.body);
     assert_eq!(page.scene.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_its_issuer_ended_is_cleaned_up_also_when_its_cookie_never_comes_again() {
+    use bearward_guard::revocation::{Revocation, Source};
+    let mut page = page().await;
+    page.sign_in("/").await;
+    page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
+    assert_eq!(page.application.sweep().await, 0);
+    assert!(page.get("/auth/session").await.body["authenticated"].as_bool().unwrap(), "what is open stays");
+    let before = SystemClock::new();
+    let issued_before = Some(bearward_token::Clock::unix_seconds(&before) + 60);
+    let issuer = Some(page.scene.issuer.issuer());
+    let ended = Revocation { issuer, sub: Some("alice".into()), issued_before, ..Revocation::default() };
+    page.revocations.add(Source::Logout, &ended).unwrap();
+    assert_eq!(page.application.sweep().await, 1);
+    assert!(page.scene.issuer.counts().snapshot().at(Place::Revocation) >= 1);
+    assert_eq!(
+        page.store.list(bearward_store::Purpose::RefreshToken).await.unwrap().places.len(),
+        1,
+        "as ended"
+    );
+    assert_eq!(page.application.sweep().await, 0);
 }

@@ -51,7 +51,7 @@ async fn a_record_that_is_damaged_while_the_server_runs_is_told_within_a_day() {
         key: [0; 32],
     };
     files.put(&place, SecretBytes::new(b"x".to_vec()), None, Expected::Absent).await.unwrap();
-    let _sweeping = Sweeping::start(files.clone(), clock.clone());
+    let _sweeping = Sweeping::of_files(files.clone(), clock.clone());
     fs::write(files.folder().join(place.id().to_string()), "hello").unwrap();
     while clock.sleepers() == 0 {
         tokio::task::yield_now().await;

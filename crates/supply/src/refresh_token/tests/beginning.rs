@@ -85,3 +85,19 @@ async fn a_login_that_is_only_asked_for_something_else_any_more_is_found_as_it_b
     drop(calendar);
     assert!(weak.upgrade().is_none());
 }
+
+// HARD 14
+#[tokio::test]
+async fn a_login_without_a_refresh_token_is_revoked_by_its_logout_all_the_same() {
+    let scene = Scene::new();
+    let request = Arc::new(scene.server.request(&scene.clock));
+    let revoker = Arc::new(Revoker::start(request.clone(), scene.store.clone()));
+    let grant = RefreshTokenGrant::begun_here("session 1", request, scene.store.clone(), Some(revoker), DAY);
+    let granted = Granted::new(AccessToken::new("of-the-sign-in"), Duration::from_secs(3600));
+    grant.begin(None, granted, Moment::now(&*scene.clock)).await.unwrap();
+    assert_eq!(grant.end(None).await, Ok(Revoked::Done), "before anybody had it");
+    assert_eq!(scene.server.count("revoke access_token of-the-sign-in"), 1);
+    let access = AccessToken::new("handed-out");
+    assert_eq!(grant.end(Some(&access)).await, Ok(Revoked::Done), "and once somebody has");
+    assert_eq!(scene.server.count("revoke access_token handed-out"), 1);
+}
