@@ -121,6 +121,7 @@ impl Providers {
         cookie: &Secret,
         narrowed: Option<&ScopeSet>,
     ) -> Result<Handle, SupplyError> {
+        tokens.belongs_to(cookie, &session.subject);
         match &provider.by {
             By::Login => Ok(match narrowed {
                 None => tokens.handle(cookie),

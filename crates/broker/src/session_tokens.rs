@@ -78,6 +78,11 @@ impl SessionTokens {
         self.handle_of(self.login(cookie).asking(target), label)
     }
 
+    /// Says whose session it is: what its issuer answers for another user ends its login.
+    pub fn belongs_to(&self, cookie: &Secret, subject: &str) {
+        self.login(cookie).belongs_to(subject);
+    }
+
     /// The way to a token like the session's own with fewer scopes (RFC 6749 §6).
     pub fn handle_within(&self, cookie: &Secret, scopes: &ScopeSet) -> Handle {
         let target = Target { scopes: scopes.clone(), ..self.parts.request.target() };

@@ -24,13 +24,14 @@ pub use beginning::WeakLogin;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bearward_issuer::{Credential, CredentialError, SharedCredential};
 use bearward_store::{Damage, Expected, Place, Purpose, Store, StoreError};
 use bearward_token::expiry::Moment;
-use bearward_token::{AccessToken, Clock, Fingerprint, RefreshToken};
+use bearward_token::{AccessToken, Clock, Fingerprint, IdToken, RefreshToken};
+use serde::Deserialize;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::dependents::{Dependent, Dependents};
@@ -38,6 +39,7 @@ use crate::error::Failure;
 use crate::grant::{Ending, Grant, Granted, Landing, Requesting, Revoked};
 use crate::handle::Handle;
 use crate::key::{KeyParts, TokenKey};
+use crate::lifetime::jwt_claims;
 use crate::revoke::{Revocable, Revoker};
 use crate::shelf::in_time;
 use crate::target::Target;
@@ -58,6 +60,7 @@ const NOT_GIVEN: &str = "the refresh token cannot be read";
 const SPENT: &str =
     "the authorization server does not take the refresh token: it was spent, revoked or has expired";
 const LOGGED_OUT: &str = "somebody logged out";
+const ANOTHER: &str = "the authorization server answered for another user than the one who signed in";
 
 /// A login, asked for one target. What it is asked for besides, [`RefreshTokenGrant::asking`] says.
 #[derive(Clone)]
@@ -89,6 +92,8 @@ struct Inner {
     unclaimed: Unclaimed,
     /// Who keeps what it gave.
     dependents: Dependents,
+    /// Whose it is, once somebody has said so.
+    owner: OnceLock<Arc<str>>,
 }
 
 /// What must not be lost between two requests.
@@ -156,6 +161,7 @@ impl RefreshTokenGrant {
             spending: Arc::default(),
             unclaimed: Unclaimed::default(),
             dependents: Dependents::default(),
+            owner: OnceLock::new(),
         }))
     }
 
@@ -295,6 +301,10 @@ impl Inner {
                 // Any other refusal is about this target, or the client: the token was not spent.
                 answer => answer?,
             };
+            if answer.granted.id_token.as_ref().is_some_and(|id| !self.is_owners(&id.token)) {
+                self.put(&login.ended(ANOTHER), Expected::Version(standing.version)).await??;
+                return Err(ended(ANOTHER));
+            }
             let came = Came { granted: answer.granted, sent, login: login.beginning() };
             let next = answer.refresh_token.filter(|next| *next != token).map(|next| login.next(next));
             let Some(login) = next.or_else(|| (!standing.is_stored).then(|| login.clone())) else {
@@ -309,6 +319,19 @@ impl Inner {
             reason: "the login changes faster than it can be used".into(),
             is_passing: true,
         })
+    }
+
+    /// Whether an ID token that came with a refresh is of the user who signed in (OpenID Connect Core §12.2). It came from
+    /// the token endpoint itself, over TLS, which stands in for its signature (§3.1.3.7).
+    fn is_owners(&self, id_token: &IdToken) -> bool {
+        #[derive(Deserialize)]
+        struct Of {
+            iss: String,
+            sub: String,
+        }
+        let Some(owner) = self.owner.get() else { return true };
+        let of = jwt_claims::<Of>(id_token.expose());
+        of.is_some_and(|of| *of.sub == **owner && of.iss == self.request.metadata.issuer().as_str())
     }
 
     /// The login as it stands in the store, or as it was given.

@@ -43,6 +43,11 @@ impl RefreshTokenGrant {
         Ok(())
     }
 
+    /// Says whose it is: what is answered for another user ends it.
+    pub fn belongs_to(&self, subject: &str) {
+        self.inner.owner.get_or_init(|| subject.into());
+    }
+
     /// Whether it can get another token, as far as what is written down says; asks nobody else.
     pub async fn goes_on(&self) -> bool {
         self.inner.login().await.is_ok_and(|standing| standing.login.token().is_some())

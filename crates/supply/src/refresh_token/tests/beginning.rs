@@ -101,3 +101,35 @@ async fn a_login_without_a_refresh_token_is_revoked_by_its_logout_all_the_same()
     assert_eq!(grant.end(Some(&access)).await, Ok(Revoked::Done), "and once somebody has");
     assert_eq!(scene.server.count("revoke access_token handed-out"), 1);
 }
+
+// OpenID Connect Core §12.2
+#[tokio::test]
+async fn a_refresh_that_is_answered_for_another_user_or_by_another_issuer_ends_the_login() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    for (iss, sub, is_fine) in [
+        ("https://idp.example.com", "alice", true),
+        ("https://idp.example.com", "mallory", false),
+        ("https://idp.example.com.evil.example", "alice", false),
+    ] {
+        let scene = Scene::new();
+        let iss = if is_fine || sub != "alice" {
+            scene.server.request(&scene.clock).metadata.issuer().to_string()
+        } else {
+            iss.to_owned()
+        };
+        let grant = here(&scene, "session 1");
+        grant.belongs_to("alice");
+        begin(&scene, &grant, "refresh-0").await;
+        token(&grant).await.unwrap();
+        let claims = serde_json::json!({"iss": iss, "sub": sub}).to_string();
+        let id_token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let body = format!(
+            r#"{{"access_token":"next","token_type":"Bearer","expires_in":600,"refresh_token":"refresh-1","id_token":"{id_token}"}}"#
+        );
+        scene.server.answers(200, &body);
+        let given = token(&grant).await;
+        assert_eq!(given.is_ok(), is_fine, "{sub} of {iss}: {given:?}");
+        assert!(is_fine || is_ended(&token(&grant).await), "and it stays so");
+    }
+}
