@@ -122,7 +122,7 @@ async fn a_refresh_that_is_answered_for_another_user_or_by_another_issuer_ends_t
         grant.belongs_to("alice");
         begin(&scene, &grant, "refresh-0").await;
         token(&grant).await.unwrap();
-        let claims = serde_json::json!({"iss": iss, "sub": sub}).to_string();
+        let claims = serde_json::json!({"iss": iss, "sub": sub, "exp": 1_800_003_600}).to_string();
         let id_token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
         let body = format!(
             r#"{{"access_token":"next","token_type":"Bearer","expires_in":600,"refresh_token":"refresh-1","id_token":"{id_token}"}}"#
