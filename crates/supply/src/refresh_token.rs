@@ -18,6 +18,7 @@
 mod beginning;
 mod ending;
 mod login;
+mod standing;
 mod unclaimed;
 
 pub use beginning::WeakLogin;
@@ -45,6 +46,7 @@ use crate::shelf::in_time;
 use crate::target::Target;
 use crate::token_request::TokenRequest;
 use login::Login;
+use standing::{Standing, begun};
 use unclaimed::{Came, Unclaimed};
 
 /// The grant's name, in configuration, keys and requests.
@@ -111,15 +113,6 @@ struct Unwritten {
     came: Came,
     /// Whom that is for.
     target: Target,
-}
-
-/// The login to go on with.
-struct Standing {
-    login: Login,
-    /// Of what stands in the store.
-    version: u64,
-    /// False: it was given just now, and another one stands there.
-    is_stored: bool,
 }
 
 impl RefreshTokenGrant {
@@ -334,40 +327,6 @@ impl Inner {
         of.is_some_and(|of| *of.sub == **owner && of.iss == self.request.metadata.issuer().as_str())
     }
 
-    /// The login as it stands in the store, or as it was given.
-    async fn login(&self) -> Result<Standing, Failure> {
-        let given = self.given().await;
-        let stored = match self.in_time(self.store.get(&self.place)).await? {
-            Ok(stored) => stored,
-            // It cannot be mended. A record of another key or version can: by who configures that.
-            Err(StoreError::Damaged { damage, .. }) if is_lost(&damage) && given.is_ok() => {
-                tracing::warn!(%damage, "a login cannot be read, and begins anew with the token that was given");
-                None
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let stored = stored.and_then(|record| Some((Login::unpack(&record.secret)?, record.version)));
-        let is_stored = true;
-        match (given, stored) {
-            (Ok(given), Some((login, version))) if login.began_with(given.version()) => {
-                Ok(Standing { login, version, is_stored })
-            }
-            // What was given cannot be read for a moment: the login goes on.
-            (Err(_), Some((login, version))) => Ok(Standing { login, version, is_stored }),
-            // It replaces the other one when it has worked: a file may have been read while it was half written.
-            (Ok(given), Some((_, version))) => {
-                Ok(Standing { login: begun(&given), version, is_stored: false })
-            }
-            (Ok(given), None) => {
-                let login = begun(&given);
-                let version = self.put(&login, Expected::NewLogin).await??;
-                Ok(Standing { login, version, is_stored })
-            }
-            (Err(_), None) if self.given.is_none() => Err(ended(LOGGED_OUT)),
-            (Err(error), None) => Err(Failure::Credential { reason: format!("{NOT_GIVEN}: {error}") }),
-        }
-    }
-
     /// Writes down what came and is not durable yet; with it comes the access token that may then be used.
     async fn write_down(&self, spending: &mut Spending) -> Result<(), Failure> {
         let Some(Unwritten { login, replaces, .. }) = &spending.unwritten else { return Ok(()) };
@@ -424,13 +383,6 @@ impl Inner {
         }
     }
 
-    async fn given(&self) -> Result<Credential, CredentialError> {
-        match &self.given {
-            Some(given) => given.current().await,
-            None => Err(CredentialError("it began here".into())),
-        }
-    }
-
     async fn put(&self, login: &Login, expected: Expected) -> Result<Result<u64, StoreError>, Failure> {
         let now = self.clock().unix_seconds();
         let ends = self.kept_for.map(|kept| now.saturating_add(kept.as_secs()));
@@ -444,15 +396,6 @@ impl Inner {
     fn clock(&self) -> &dyn Clock {
         &*self.request.client.clock
     }
-}
-
-fn begun(given: &Credential) -> Login {
-    Login::new(RefreshToken::new(given.secret.expose()), given.version())
-}
-
-/// Nobody can read it any more.
-fn is_lost(damage: &Damage) -> bool {
-    matches!(damage, Damage::Truncated { .. } | Damage::Altered | Damage::Misplaced { .. })
 }
 
 fn ended(why: &str) -> Failure {
