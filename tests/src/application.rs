@@ -46,6 +46,8 @@ pub struct Application {
     config: String,
     at: [SocketAddr; 3],
     bearward: Option<Background>,
+    /// Further variables of the next Bearward.
+    pub variables: Vec<(String, String)>,
 }
 
 /// Somebody with a browser.
@@ -94,6 +96,7 @@ impl Application {
             "
 server: {{listen: '{listen}', admin: '{admin}', egress: '{egress}', drain: 1s}}
 state: {{backend: file, path: '{state}', key: {{env: STATE_KEY}}}}
+telemetry: {{audit: {{file: '{state}/audit.jsonl'}}}}
 default: {{mcp: {{reuseAuthorizer: true}}}}
 broker:
   {{issuer: '{issuer}', clientId: app, clientSecret: {{env: APP_SECRET}}, scopes: [openid, offline_access], resource: '{NOTES}'{broker}}}
@@ -123,6 +126,7 @@ guards:
             config,
             at,
             bearward: None,
+            variables: Vec::new(),
         };
         application.serve(listeners).await;
         application
@@ -148,13 +152,13 @@ guards:
 
     async fn serve(&mut self, listeners: [TcpListener; 3]) {
         let [listen, admin, egress] = listeners;
-        let environment = [
+        let given = [
             ("APP_SECRET", "application-secret-value"),
             ("STATE_KEY", KEY),
             ("TENANT", "tenant-secret-value"),
         ];
-        let environment =
-            Environment::new(environment.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = Environment::new(given.into_iter().chain(self.variables.clone()));
         let sockets = Sockets { listen, admin, admin_socket: None, egress: Some(Listener::Tcp(egress)) };
         let started = Background::start(&self.config, environment, Observer::new(), sockets).await;
         self.bearward = Some(started.unwrap());
@@ -183,6 +187,16 @@ guards:
     pub async fn metrics(&self) -> String {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         http.get(format!("{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// The audit trail's lines about what left, or did not, by now.
+    ///
+    /// # Panics
+    /// When a line is no JSON.
+    pub fn departures(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.state.path().join("audit.jsonl")).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line.get("provider").is_some()).collect()
     }
 
     /// How often refresh tokens were spent.

@@ -9,7 +9,7 @@
 
 use bearward_testbed::authorization_server::Place;
 use bearward_tests::application::{Application, DRIVE, Visitor};
-use bearward_tests::stage::NOTES;
+use bearward_tests::stage::{NOTES, eventually};
 use serde_json::{Value, json};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -190,4 +190,40 @@ async fn a_page_of_another_site_gets_nothing_done() {
     assert_eq!(app.issuer.counts().snapshot(), before);
     let rebound = http.get(format!("{}/auth/session", app.origin)).header("host", "evil.example:8080");
     assert_eq!(alice.send(rebound).await.status, 403, "DNS rebinding");
+}
+
+#[tokio::test]
+async fn the_audit_trail_says_whose_token_left_and_what_did_not_leave() {
+    let app = Application::new().await;
+    let alice = app.signed_in("alice").await;
+    through_the_sidecar(&app, &alice, "notes-api").await;
+    through_the_sidecar(&app, &app.visitor(), "notes-api").await;
+    through_the_guard(&app, &alice, "bob").await;
+    eventually("every departure is written", || async { app.departures().len() >= 3 }).await;
+    let told: Vec<_> = app.departures();
+    let told: Vec<_> = told
+        .iter()
+        .map(|line| (&line["outcome"], &line["subject"], &line["token"]))
+        .map(|parts| [parts.0, parts.1, parts.2].map(|part| part.as_str().unwrap_or("–").to_owned()))
+        .collect();
+    assert_eq!(told[0], ["forwarded", "alice", "own"], "by the cookie alone");
+    assert_eq!(told[1], ["not_forwarded", "–", "own"], "nobody's cookie");
+    assert_eq!(told[2], ["not_forwarded", "bob", "own"], "two users");
+    assert!(app.metrics().await.contains("reason=\"auth_subject_mismatch\"} 1"));
+}
+
+#[tokio::test]
+async fn an_operators_variable_ends_reuse_for_programs_and_for_the_gateway_at_once() {
+    let mut app = Application::new().await;
+    let mut alice = app.signed_in("alice").await;
+    token_for(&mut alice, "notes-api").await;
+    app.variables.push(("MCP_REUSE_AUTHORIZER".to_owned(), "false".to_owned()));
+    app.restart().await;
+    assert!(alice.is_signed_in().await, "nobody is signed out by it");
+    let answer = alice.post("/auth/broker/exchange", &json!({"provider": "notes-api"})).await;
+    assert_eq!(answer.problem(), (403, "reuse-disabled"));
+    assert_eq!(through_the_sidecar(&app, &alice, "notes-api").await, 403);
+    app.variables.clear();
+    app.restart().await;
+    token_for(&mut alice, "notes-api").await;
 }
