@@ -152,9 +152,7 @@ impl Application {
         }
         Ok(())
     }
-}
 
-impl Application {
     /// Ends what is over and whose cookie does not come any more, with its tokens here and at the issuer; how many those
     /// were. To be called now and then.
     pub async fn sweep(&self) -> usize {

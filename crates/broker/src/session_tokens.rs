@@ -106,9 +106,8 @@ impl SessionTokens {
     /// When what is kept cannot be removed.
     pub async fn end(&self, session: &Fingerprint) -> Result<Revoked, SupplyError> {
         let handle = self.handle_of(self.login_of(*session), &self.parts.label);
-        let ended = handle.log_out().await;
-        self.live().remove(session);
-        ended
+        // The login stays known while somebody has it at hand: what they get for its token then is too late.
+        handle.log_out().await
     }
 
     fn handle_of(&self, login: RefreshTokenGrant, label: &Label) -> Handle {

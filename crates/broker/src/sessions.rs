@@ -169,11 +169,11 @@ impl Sessions {
         Ok(Entered::Open(session))
     }
 
-    /// Ends a session: the cookie opens nothing any more, here and at a late write of what was under way (HARD 14).
+    /// Ends a session: the cookie opens nothing any more, here and at a late write of what was under way (HARD 14). False
+    /// where there was none: nothing is written for a cookie that anybody could have made up.
     ///
     /// # Errors
-    /// When the store cannot be written; the session may go on then. False where there was none: nothing is written for a
-    /// cookie that anybody could have made up.
+    /// When the store cannot be written; the session may go on then.
     pub async fn end(&self, cookie: &Secret) -> Result<bool, SessionError> {
         self.end_by(&cookie.fingerprint()).await
     }

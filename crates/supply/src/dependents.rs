@@ -18,7 +18,14 @@ pub struct Dependent {
 
 /// All of one login.
 #[derive(Debug, Default)]
-pub(crate) struct Dependents(Mutex<Vec<Dependent>>);
+pub(crate) struct Dependents(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    all: Vec<Dependent>,
+    /// The login has ended: what is got for its token from now on is too late.
+    is_over: bool,
+}
 
 /// A token that nobody gets any more. The server is still to be told.
 pub(crate) struct Forgotten {
@@ -42,14 +49,26 @@ impl From<&Handle> for Dependent {
 impl Dependents {
     /// One more, once.
     pub(crate) fn add(&self, dependent: Dependent) {
-        let mut all = self.all();
-        all.retain(|other| other.entry.strong_count() > 0 && !Weak::ptr_eq(&other.entry, &dependent.entry));
-        all.push(dependent);
+        let mut known = self.known();
+        if known.is_over
+            && dependent.is_final
+            && let Some(entry) = dependent.entry.upgrade()
+        {
+            entry.close();
+        }
+        known
+            .all
+            .retain(|other| other.entry.strong_count() > 0 && !Weak::ptr_eq(&other.entry, &dependent.entry));
+        known.all.push(dependent);
     }
 
     /// Takes from all of them what they have, and what flights that are under way will bring them.
     pub(crate) fn forget(&self) -> Vec<Forgotten> {
-        let all: Vec<_> = self.all().clone();
+        let all = {
+            let mut known = self.known();
+            known.is_over = true;
+            known.all.clone()
+        };
         let forget = |dependent: Dependent| {
             let entry = dependent.entry.upgrade()?;
             if dependent.is_final {
@@ -60,7 +79,7 @@ impl Dependents {
         all.into_iter().filter_map(forget).collect()
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Dependent>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,10 +126,10 @@ mod tests {
         for _ in 0..3 {
             all.add((&handle(&one)).into());
         }
-        assert_eq!(all.all().len(), 1);
+        assert_eq!(all.known().all.len(), 1);
         drop(one);
         all.add((&handle(&other)).into());
-        assert_eq!(all.all().len(), 1);
+        assert_eq!(all.known().all.len(), 1);
         drop(other);
         assert!(all.forget().is_empty());
     }

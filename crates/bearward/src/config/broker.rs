@@ -74,7 +74,6 @@ pub(crate) fn read(
         after_logout,
         is_pkce_known,
         storage: defaults.keeping.storage(),
-        min_ttl: defaults.keeping.min_ttl_of_sessions(),
     })
 }
 

@@ -43,9 +43,12 @@ impl Signed {
 
     /// Waits until the issuer has so many requests for a refresh.
     async fn asked(&self, times: u64) {
-        while self.scene.refreshes() < times {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let came = async {
+            while self.scene.refreshes() < times {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), came).await.unwrap();
     }
 }
 

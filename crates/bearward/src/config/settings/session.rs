@@ -8,7 +8,7 @@ use bearward_secrets::SecretRef;
 use bearward_store::Storage;
 use bearward_token::{Authority, Issuer, Origin, ScopeSet};
 
-use super::{KeysFrom, MinTtl, RequestSettings};
+use super::{KeysFrom, RequestSettings};
 
 /// The backend-for-frontend: where users sign in, and what their sessions are like.
 #[derive(Debug, Clone)]
@@ -37,8 +37,6 @@ pub struct BrokerSettings {
     pub is_pkce_known: bool,
     /// Where sessions and their refresh tokens are kept.
     pub storage: Storage,
-    /// Time that the session's own tokens should have left.
-    pub min_ttl: MinTtl,
 }
 
 /// What a provider says whose tokens are those of the user's session.

@@ -320,13 +320,22 @@ async fn exchanged(
     elsewhere: &Arc<Server>,
     own: &Handle,
 ) -> Handle {
+    let supplied = own.ensure_access(&Wanted::default()).await.unwrap();
+    exchanged_for(scene, manager, elsewhere, supplied.token())
+}
+
+fn exchanged_for(
+    scene: &Scene,
+    manager: &Arc<TokenManager>,
+    elsewhere: &Arc<Server>,
+    token: &AccessToken,
+) -> Handle {
     let request = Arc::new(elsewhere.request(&scene.clock));
     let revoker = Arc::new(Revoker::start(request.clone(), memory(&scene.clock)));
     let label = Label::new("exchanged", &Observer::new());
     let exchange = Exchange::new(manager.clone(), label, request, None, Some(revoker));
-    let supplied = own.ensure_access(&Wanted::default()).await.unwrap();
     let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
-    let handle = exchange.handle(&crate::Caller { principal: &principal, token: supplied.token() });
+    let handle = exchange.handle(&crate::Caller { principal: &principal, token });
     scene.grant.takes_along(&handle);
     handle
 }
@@ -351,6 +360,43 @@ async fn what_a_login_takes_along_ends_with_it_and_is_revoked_where_it_came_from
     own.log_out().await.unwrap();
     assert_eq!(handle.expires_in(), None);
     assert_eq!(elsewhere.log(), ["spend access-1", "revoke access_token exchanged"]);
+}
+
+// HARD 31
+#[tokio::test]
+async fn a_server_that_knows_no_resources_does_not_get_the_logins_own_token_to_another_target() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let scene = Scene::new();
+    let mut request = scene.server.request(&scene.clock);
+    request.resource = Some("https://own".into());
+    let day = Duration::from_secs(24 * 3600);
+    let own = RefreshTokenGrant::begun_here("session 1", Arc::new(request), scene.store.clone(), None, day);
+    let granted = Granted::new(AccessToken::new("of the sign-in"), Duration::from_secs(3600));
+    own.begin(Some(RefreshToken::new("refresh-0")), granted, Moment::now(&*scene.clock)).await.unwrap();
+    let calendar = own.asking(Target { resource: Some("https://calendar".into()), ..Target::default() });
+    for (aud, is_given) in [("https://own", false), ("https://calendar", true)] {
+        let jwt = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(format!(r#"{{"aud":"{aud}"}}"#)));
+        let body = format!(r#"{{"access_token":"{jwt}","token_type":"Bearer","expires_in":600}}"#);
+        scene.server.answers(200, &body);
+        assert_eq!(token(&calendar).await.is_ok(), is_given, "{aud}");
+    }
+    assert!(own.goes_on().await, "nobody is signed out by it");
+}
+
+// HARD 14
+#[tokio::test]
+async fn what_is_to_be_got_for_a_logins_token_after_its_logout_comes_too_late() {
+    let (scene, elsewhere) = (Scene::new(), Server::new("none"));
+    let manager = Arc::new(scene.manager());
+    let own = handle(&manager, &scene.grant);
+    let supplied = own.ensure_access(&Wanted::default()).await.unwrap();
+    own.log_out().await.unwrap();
+    // A request that had the token in hand, and had asked before whether there is a session.
+    let late = exchanged_for(&scene, &manager, &elsewhere, supplied.token());
+    gives(&elsewhere, "exchanged-1");
+    assert_eq!(text(&late).await, Err(Arc::new(Failure::LoggedOut)));
+    assert_eq!(elsewhere.log(), Vec::<String>::new(), "nobody is asked");
 }
 
 // HARD 14
