@@ -12,6 +12,7 @@ pub mod attempts;
 pub mod cookies;
 pub mod login;
 mod logins;
+mod narrowed;
 mod packed;
 mod page;
 pub mod problem;

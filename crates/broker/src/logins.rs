@@ -69,7 +69,7 @@ impl ProviderLogins {
             app.observer.emit(Event::GuardDenied { provider: self.name.clone(), reason });
             return Err(SupplyError::not_for_caller(TWO_USERS));
         }
-        let handle = app.providers.handle(provider, &session, &app.tokens, &cookie, None).await?;
+        let (handle, _) = provider.token(app.signed_in(&session, &cookie), None).await?;
         Ok(Some(Found { handle, subject: session.subject.as_str().into() }))
     }
 }

@@ -22,6 +22,7 @@ pub enum ProblemKind {
     CsrfRejected,
     UnsupportedContentType,
     InvalidRequest,
+    BodyTooLarge,
     UnknownProvider,
     AudienceNotAllowed,
     ScopeNotAllowed,
@@ -55,12 +56,13 @@ pub struct Problem {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::LoginRequired,
         Self::SessionAmbiguous,
         Self::CsrfRejected,
         Self::UnsupportedContentType,
         Self::InvalidRequest,
+        Self::BodyTooLarge,
         Self::UnknownProvider,
         Self::AudienceNotAllowed,
         Self::ScopeNotAllowed,
@@ -116,6 +118,11 @@ impl ProblemKind {
             Self::InvalidRequest => {
                 ("invalid-request", S::BAD_REQUEST, "The request is not one of this endpoint's")
             }
+            Self::BodyTooLarge => (
+                "body-too-large",
+                S::PAYLOAD_TOO_LARGE,
+                "The body is longer than any that this endpoint reads",
+            ),
             Self::UnknownProvider => ("unknown-provider", S::NOT_FOUND, "There is no provider of this name"),
             Self::AudienceNotAllowed => {
                 ("audience-not-allowed", S::FORBIDDEN, "Tokens of this audience are not given to sessions")
@@ -167,11 +174,9 @@ impl ProblemKind {
             Self::MethodNotAllowed => {
                 ("method-not-allowed", S::METHOD_NOT_ALLOWED, "This endpoint is asked by another method")
             }
-            Self::TooManyAttempts => (
-                "too-many-attempts",
-                S::TOO_MANY_REQUESTS,
-                "Too many sign-ins were begun from here: try again later",
-            ),
+            Self::TooManyAttempts => {
+                ("too-many-attempts", S::TOO_MANY_REQUESTS, "Too much was asked from here: try again later")
+            }
         }
     }
 }

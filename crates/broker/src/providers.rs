@@ -8,14 +8,28 @@ use bearward_observe::Denial;
 use bearward_supply::{Caller, Exchange, Failure, Handle, Label, Supplied, SupplyError, Target, Wanted};
 use bearward_token::{Issuer, Scope, ScopeSet};
 
+use crate::narrowed::Narrowed;
 use crate::problem::{Problem, ProblemKind};
 use crate::random::Secret;
 use crate::session_tokens::SessionTokens;
 use crate::sessions::Session;
 
+const NOTHING_TO_EXCHANGE: &str = "the session has no token that could be exchanged for this provider's";
+
 /// All of them.
 #[derive(Debug, Default)]
-pub struct Providers(Vec<Brokered>);
+pub struct Providers {
+    all: Vec<Brokered>,
+    narrowed: Narrowed,
+}
+
+/// Who asks: an open session, by its cookie.
+#[derive(Clone, Copy)]
+pub(crate) struct SignedIn<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) cookie: &'a Secret,
+    pub(crate) tokens: &'a SessionTokens,
+}
 
 /// One.
 pub struct Brokered {
@@ -41,7 +55,7 @@ pub enum By {
     Refresh {
         /// What its tokens are counted under.
         label: Label,
-        /// What is asked for, but for the scopes.
+        /// What is asked for; its scopes are the provider's, or fewer.
         target: Target,
     },
     /// For the session's own (RFC 8693).
@@ -56,55 +70,50 @@ pub enum By {
 impl Providers {
     /// These.
     pub fn new(all: Vec<Brokered>) -> Self {
-        Self(all)
+        Self { all, narrowed: Narrowed::default() }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Brokered> {
-        self.0.iter().find(|provider| &*provider.name == name)
+        self.all.iter().find(|provider| &*provider.name == name)
     }
 
-    /// Time left of the token for a provider that is at hand, if one is; asks nobody.
-    pub(crate) fn known(
+    /// The scopes of a session's wish, none of which may be beyond what the configuration says; `None`: it names none.
+    pub(crate) fn allowed(
         &self,
         provider: &Brokered,
-        session: &Session,
-        tokens: &SessionTokens,
         cookie: &Secret,
-    ) -> Option<Duration> {
-        match &provider.by {
-            By::Login => tokens.handle(cookie).expires_in(),
-            By::Refresh { label, target } => {
-                let target = Target { scopes: provider.scopes.clone(), ..target.clone() };
-                tokens.handle_for(cookie, target, label).expires_in()
-            }
-            By::Exchange { issuer, exchange } => {
-                let own = tokens.handle(cookie).current()?;
-                let principal = session.principal(issuer, provider.scopes.clone());
-                exchange.handle(&Caller { principal: &principal, token: own.token() }).expires_in()
-            }
+        wished: &[String],
+    ) -> Result<Option<ScopeSet>, Problem> {
+        let scopes = provider.allowed(wished)?;
+        if let Some(scopes) = &scopes {
+            self.narrowed.ask(cookie.fingerprint(), &provider.name, scopes)?;
         }
+        Ok(scopes)
+    }
+}
+
+impl Brokered {
+    /// Time left of the session's token for this provider that is at hand, if one is; asks nobody.
+    pub(crate) fn known(&self, who: SignedIn<'_>) -> Option<Duration> {
+        let own = who.tokens.handle(who.cookie);
+        self.handle(who, own.current().as_ref(), None)?.expires_in()
     }
 
-    /// A session's token for a provider. An authorization server that does not take the session's own token any more gets a
-    /// newer one to exchange, once.
+    /// The session's token for this provider, and the way to it. An authorization server that does not take the session's
+    /// own token any more gets a newer one to exchange, once.
     pub(crate) async fn token(
         &self,
-        provider: &Brokered,
-        session: &Session,
-        tokens: &SessionTokens,
-        cookie: &Secret,
+        who: SignedIn<'_>,
         narrowed: Option<&ScopeSet>,
     ) -> Result<(Handle, Supplied), SupplyError> {
-        let own = tokens.handle(cookie).current();
-        let attempt = async || {
-            let handle = self.handle(provider, session, tokens, cookie, narrowed).await?;
-            let token = handle.ensure_access(&provider.wanted).await?;
-            Ok::<_, SupplyError>((handle, token))
-        };
-        match (attempt().await, own) {
-            (Err(error), Some(own)) if provider.doubts_the_sessions_token(&error) => {
-                match tokens.handle(cookie).invalidate(&own) {
-                    true => attempt().await,
+        who.tokens.belongs_to(who.cookie, &who.session.subject);
+        // Held to the end: a logout meanwhile finds what was got for this login's token.
+        let own = who.tokens.handle(who.cookie);
+        let before = own.current();
+        match (self.attempt(who, &own, narrowed).await, before) {
+            (Err(error), Some(before)) if self.doubts_the_sessions_token(&error) => {
+                match own.invalidate(&before) {
+                    true => self.attempt(who, &own, narrowed).await,
                     false => Err(error),
                 }
             }
@@ -112,41 +121,52 @@ impl Providers {
         }
     }
 
-    /// The way to a session's token for a provider; with `narrowed` scopes, where fewer are asked for than it has.
-    pub(crate) async fn handle(
+    async fn attempt(
         &self,
-        provider: &Brokered,
-        session: &Session,
-        tokens: &SessionTokens,
-        cookie: &Secret,
+        who: SignedIn<'_>,
+        own: &Handle,
         narrowed: Option<&ScopeSet>,
-    ) -> Result<Handle, SupplyError> {
-        tokens.belongs_to(cookie, &session.subject);
-        match &provider.by {
-            By::Login => Ok(match narrowed {
+    ) -> Result<(Handle, Supplied), SupplyError> {
+        let subject_token = match &self.by {
+            By::Exchange { .. } => Some(own.ensure_access(&self.wanted).await?),
+            By::Login | By::Refresh { .. } => None,
+        };
+        let handle = self.handle(who, subject_token.as_ref(), narrowed);
+        let handle = handle.ok_or(SupplyError::not_for_caller(NOTHING_TO_EXCHANGE))?;
+        let token = handle.ensure_access(&self.wanted).await?;
+        Ok((handle, token))
+    }
+
+    /// The way to the session's token for this provider; with `narrowed` scopes, where fewer are asked for than it has.
+    /// `None`: it is exchanged for the session's own, and there is none.
+    fn handle(
+        &self,
+        SignedIn { session, cookie, tokens }: SignedIn<'_>,
+        own: Option<&Supplied>,
+        narrowed: Option<&ScopeSet>,
+    ) -> Option<Handle> {
+        match &self.by {
+            By::Login => Some(match narrowed {
                 None => tokens.handle(cookie),
                 Some(scopes) => tokens.handle_within(cookie, scopes),
             }),
             By::Refresh { label, target } => {
-                let scopes = narrowed.unwrap_or(&provider.scopes).clone();
-                Ok(tokens.handle_for(cookie, Target { scopes, ..target.clone() }, label))
+                let scopes = narrowed.unwrap_or(&self.scopes).clone();
+                Some(tokens.handle_for(cookie, Target { scopes, ..target.clone() }, label))
             }
             By::Exchange { issuer, exchange } => {
-                let token = tokens.handle(cookie).ensure_access(&provider.wanted).await?;
-                let principal = session.principal(issuer, provider.scopes.clone());
-                let caller = Caller { principal: &principal, token: token.token() };
+                let principal = session.principal(issuer, self.scopes.clone());
+                let caller = Caller { principal: &principal, token: own?.token() };
                 let handle = match narrowed {
                     None => exchange.handle(&caller),
                     Some(scopes) => exchange.handle_within(&caller, scopes),
                 };
                 tokens.take_along(cookie, &handle);
-                Ok(handle)
+                Some(handle)
             }
         }
     }
-}
 
-impl Brokered {
     /// By these an authorization server refuses a token that it is given (RFC 8693 §2.2.2), some by the other.
     fn doubts_the_sessions_token(&self, error: &SupplyError) -> bool {
         let is_doubt = |code: &str| matches!(code, "invalid_request" | "invalid_grant");
@@ -154,8 +174,7 @@ impl Brokered {
             && matches!(&*error.failure, Failure::Refused { code, .. } if is_doubt(code))
     }
 
-    /// The scopes of a wish, none of which may be beyond what the configuration says; `None`: it names none.
-    pub(crate) fn allowed(&self, wished: &[String]) -> Result<Option<ScopeSet>, Problem> {
+    fn allowed(&self, wished: &[String]) -> Result<Option<ScopeSet>, Problem> {
         let not_allowed = || Problem::new(ProblemKind::ScopeNotAllowed);
         let wished: ScopeSet = wished
             .iter()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{MethodRouter, get, post};
@@ -21,7 +21,7 @@ use crate::answer::unstored;
 use crate::cookies::{CookieRules, Presented};
 use crate::login::Login;
 use crate::problem::{Problem, ProblemKind};
-use crate::providers::Providers;
+use crate::providers::{Providers, SignedIn};
 use crate::random::Secret;
 use crate::same_site::{self, Pages};
 use crate::session_tokens::SessionTokens;
@@ -100,8 +100,9 @@ pub fn router(application: Arc<Application>) -> Result<Router, String> {
         None => asked,
     };
     let visited = Router::new()
-        .route("/auth/login", get(signing_in::log_in))
-        .route("/auth/callback", get(signing_in::callback))
+        // What only looks (`HEAD`) begins no sign-in and spends no code.
+        .route("/auth/login", get(signing_in::log_in).head(only_get))
+        .route("/auth/callback", get(signing_in::callback).head(only_get))
         .route("/auth/openapi.json", get(document))
         .method_not_allowed_fallback(wrong_method);
     let all = asked.merge(visited);
@@ -114,6 +115,10 @@ async fn document(State(app): App) -> ([(HeaderName, &'static str); 1], String) 
     ([(CONTENT_TYPE, "application/json")], OPENAPI.replace(COOKIE_IN_OPENAPI, app.session_cookie.name()))
 }
 
+async fn only_get() -> ([(HeaderName, &'static str); 1], Problem) {
+    ([(ALLOW, "GET")], Problem::new(ProblemKind::MethodNotAllowed))
+}
+
 async fn wrong_method() -> Problem {
     Problem::new(ProblemKind::MethodNotAllowed)
 }
@@ -122,6 +127,10 @@ impl Application {
     /// Who signs users in.
     pub fn issuer(&self) -> &Issuer {
         self.login.request.metadata.issuer()
+    }
+
+    pub(crate) fn signed_in<'a>(&'a self, session: &'a Session, cookie: &'a Secret) -> SignedIn<'a> {
+        SignedIn { session, cookie, tokens: &self.tokens }
     }
 
     /// The session that a request's cookie opens.
@@ -170,7 +179,7 @@ impl Application {
         over.len()
     }
 
-    async fn end_login(&self, session: &Fingerprint) {
+    pub(crate) async fn end_login(&self, session: &Fingerprint) {
         if let Err(error) = self.tokens.end(session).await {
             tracing::warn!(%error, "a session has ended, and its tokens are not revoked");
         }

@@ -105,14 +105,16 @@ impl SessionTokens {
     /// # Errors
     /// When what is kept cannot be removed.
     pub async fn end(&self, session: &Fingerprint) -> Result<Revoked, SupplyError> {
-        let handle = self.handle_of(self.login_of(*session), &self.parts.label);
-        // The login stays known while somebody has it at hand: what they get for its token then is too late.
-        handle.log_out().await
+        let login = self.login_of(*session);
+        let key = login.key();
+        // Held to the end: it stays known while somebody has it at hand, and what they get for its token then is too late.
+        let _at_hand = self.handle_of(login, &self.parts.label);
+        self.parts.manager.log_out(&key).await
     }
 
     fn handle_of(&self, login: RefreshTokenGrant, label: &Label) -> Handle {
         let key = login.key();
-        self.parts.manager.on_use(label, &key, move || Arc::new(login) as Arc<dyn Grant>)
+        self.parts.manager.of_login(label, &key, move || Arc::new(login) as Arc<dyn Grant>)
     }
 
     fn login(&self, cookie: &Secret) -> RefreshTokenGrant {

@@ -127,13 +127,22 @@ impl Sessions {
     ///
     /// # Errors
     /// When it cannot be kept, or no cookie can be made.
-    pub async fn begin(&self, mut session: Session) -> Result<Secret, SessionError> {
+    pub async fn begin(&self, session: Session) -> Result<Secret, SessionError> {
         let cookie = Secret::new()?;
+        self.begin_as(&cookie, session).await?;
+        Ok(cookie)
+    }
+
+    /// The same for a cookie that was made for it, and that nobody has yet.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub async fn begin_as(&self, cookie: &Secret, mut session: Session) -> Result<(), SessionError> {
         let now = self.clock.unix_ms();
         (session.began_ms, session.seen_ms) = (now, now);
         let ends = Some(self.forgotten_at(&session));
-        self.store.put(&self.place(&cookie), session.pack(), ends, Expected::Absent).await?;
-        Ok(cookie)
+        self.store.put(&self.place(cookie), session.pack(), ends, Expected::Absent).await?;
+        Ok(())
     }
 
     /// The session that a cookie opens. Looking changes nothing (HARD 29).

@@ -1,7 +1,8 @@
 //! Owns all entries and their tasks; ends them when it is dropped.
 //!
 //! Keys that the configuration names are few, kept fresh, and found without a lock. Keys of single callers may be many:
-//! they are kept while they are used, at most so many, and the one that was not used for longest goes first.
+//! they are kept while they are used, at most so many, and the one that was not used for longest goes first. Logins of users
+//! have a room of their own: who may call a guard cannot push out what a user would have to sign in again for.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +29,12 @@ use crate::shelf::Shelf;
 
 /// So many callers' own tokens are kept at once.
 pub const MAX_ON_USE: u64 = 10_000;
+/// So many tokens of users' logins are kept at once.
+pub const MAX_OF_LOGINS: u64 = 100_000;
 /// A caller's own token that nobody asked for in this time is forgotten.
 const IDLE: Duration = Duration::from_secs(3600);
+/// A login's, which may be all that the user has: whoever ends the login forgets it sooner.
+const IDLE_LOGIN: Duration = Duration::from_secs(24 * 3600);
 /// How long a clean end waits for requests that are under way.
 const LANDING: Duration = Duration::from_secs(10);
 
@@ -39,11 +44,15 @@ pub struct TokenManager {
     clock: Arc<dyn Clock>,
     observer: Observer,
     fixed: ArcSwap<HashMap<KeyDigest, Handle, RandomState>>,
-    pub(crate) on_use: Cache<KeyDigest, Arc<Entry>, RandomState>,
+    pub(crate) on_use: OnUse,
+    pub(crate) of_logins: OnUse,
     /// Shared with all entries, also with those that were forgotten while somebody waits for them.
     is_ending: Arc<AtomicBool>,
     inner: Mutex<Inner>,
 }
+
+/// Entries that are kept while they are used.
+type OnUse = Cache<KeyDigest, Arc<Entry>, RandomState>;
 
 #[derive(Debug)]
 struct Inner {
@@ -55,19 +64,12 @@ impl TokenManager {
     /// An empty manager. `seed` decides every jitter, so that a test can repeat a run.
     pub fn new(clock: Arc<dyn Clock>, observer: Observer, seed: u64) -> Self {
         let inner = Inner { gates: HashMap::new(), random: fastrand::Rng::with_seed(seed) };
-        // The one that was used longest ago goes. By how often they are used, as is this cache's own way, a new
-        // caller's token would go at once while others are busy, and be asked for again with every request.
-        let on_use = Cache::builder()
-            .max_capacity(MAX_ON_USE)
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(IDLE)
-            .eviction_listener(|_, entry: Arc<Entry>, _| entry.forgotten())
-            .build_with_hasher(RandomState::default());
         Self {
             clock,
             observer,
             fixed: ArcSwap::default(),
-            on_use,
+            on_use: while_used(MAX_ON_USE, IDLE),
+            of_logins: while_used(MAX_OF_LOGINS, IDLE_LOGIN),
             is_ending: Arc::default(),
             inner: Mutex::new(inner),
         }
@@ -106,7 +108,22 @@ impl TokenManager {
 
     /// The handle for a caller's own key. Its token is refreshed while it is used, and forgotten when it is not.
     pub fn on_use(&self, label: &Label, key: &TokenKey, grant: impl FnOnce() -> Arc<dyn Grant>) -> Handle {
-        let entry = self.on_use.get_with(key.digest(), || {
+        self.kept_in(&self.on_use, label, key, grant)
+    }
+
+    /// The same for a key of a user's login: kept for longer, and no caller's token takes its place.
+    pub fn of_login(&self, label: &Label, key: &TokenKey, grant: impl FnOnce() -> Arc<dyn Grant>) -> Handle {
+        self.kept_in(&self.of_logins, label, key, grant)
+    }
+
+    fn kept_in(
+        &self,
+        room: &OnUse,
+        label: &Label,
+        key: &TokenKey,
+        grant: impl FnOnce() -> Arc<dyn Grant>,
+    ) -> Handle {
+        let entry = room.get_with(key.digest(), || {
             self.entry(&mut self.inner(), label, key, grant(), Upkeep::OnUse, None)
         });
         Handle::new(label.clone(), entry)
@@ -156,6 +173,7 @@ impl TokenManager {
     pub async fn log_out(&self, key: &TokenKey) -> Result<Revoked, SupplyError> {
         let handle = self.find(key)?;
         self.on_use.invalidate(&key.digest());
+        self.of_logins.invalidate(&key.digest());
         handle.log_out().await
     }
 
@@ -185,7 +203,7 @@ impl TokenManager {
         let digest = key.digest();
         let fixed = || self.fixed.load().get(&digest).cloned();
         let on_use = || {
-            let entry = self.on_use.get(&digest)?;
+            let entry = self.on_use.get(&digest).or_else(|| self.of_logins.get(&digest))?;
             Some(Handle::new(Label::new(&entry.name, &self.observer), entry))
         };
         let unknown = SupplyError { failure: Arc::new(Failure::UnknownKey), retry_after: None };
@@ -228,13 +246,24 @@ impl TokenManager {
         fixed
             .values()
             .map(|handle| handle.entry().clone())
-            .chain(self.on_use.iter().map(|(_, entry)| entry))
+            .chain(self.on_use.iter().chain(&self.of_logins).map(|(_, entry)| entry))
             .collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The one that was used longest ago goes. By how often they are used, as is this cache's own way, a new caller's token
+/// would go at once while others are busy, and be asked for again with every request.
+fn while_used(most: u64, idle: Duration) -> OnUse {
+    Cache::builder()
+        .max_capacity(most)
+        .eviction_policy(EvictionPolicy::lru())
+        .time_to_idle(idle)
+        .eviction_listener(|_, entry: Arc<Entry>, _| entry.forgotten())
+        .build_with_hasher(RandomState::default())
 }
 
 impl Drop for TokenManager {

@@ -343,12 +343,17 @@ impl Inner {
         let access = came.granted.access_token;
         let unwanted =
             login.token().iter().map(Revocable::from).chain([(&access).into()]).collect::<Vec<_>>();
-        if let Some(revoker) = &self.revoker
-            && let Err(failure) = revoker.revoke(&unwanted).await
-        {
-            tracing::warn!(%failure, "tokens that came after a logout are not revoked");
-        }
+        self.revoke_unwanted(&unwanted).await;
         Err(Failure::LoggedOut)
+    }
+
+    /// For what came and is of no use to anybody.
+    async fn revoke_unwanted(&self, tokens: &[Revocable]) {
+        if let Some(revoker) = &self.revoker
+            && let Err(failure) = revoker.revoke(tokens).await
+        {
+            tracing::warn!(%failure, "tokens that nobody has any more are not revoked");
+        }
     }
 
     /// Something else stands where `login` was to be written. True when it is the same login all the same: what came is

@@ -1,38 +1,25 @@
 //! The broker: where users sign in, and what their sessions get tokens for.
 
-use std::fmt;
-use std::net::IpAddr;
+mod endpoints;
+mod tokens;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use bearward_broker::session_tokens::Parts;
-use bearward_broker::{
-    Application, Attempts, Brokered, By, CameFrom, CookieRules, Lives, Login, ProviderLogins, Providers,
-    SameSite, SessionTokens, Sessions,
-};
-use bearward_client::Level;
-use bearward_gateway::Pages;
-use bearward_gateway::address::TrustedProxies;
-use bearward_gateway::body::{Body, BodyError};
-use bearward_gateway::browser::BrowserRules;
-use bearward_gateway::pages::{Answering, Endpoints};
+use bearward_broker::{Application, Attempts, Lives, Login, ProviderLogins, SessionTokens, Sessions};
 use bearward_guard::limits::{LimitSettings, Limits, Rate};
 use bearward_guard::security_event::Sender;
 use bearward_guard::{Expectations, IdTokens, TrustedIssuer};
 use bearward_observe::Denial;
 use bearward_store::Purpose;
-use bearward_supply::{Exchange, Label, Source, Target, Wanted};
-use bearward_token::{Authority, ScopeSet};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use tower::ServiceExt;
+use bearward_supply::{Exchange, Label, Source};
+use bearward_token::ScopeSet;
 
 use super::{Builder, ComposeError};
-use crate::config::settings::{
-    BrokerSettings, GrantSettings, ProviderSettings, RequestSettings, SessionSettings, Via,
-};
+use crate::config::settings::{BrokerSettings, RequestSettings, SessionSettings};
+use endpoints::cookies;
 
 /// How often one address may begin one: a household behind one address signs in all at once, and nobody goes on so.
 const ATTEMPTS: Rate = Rate {
@@ -42,8 +29,6 @@ const ATTEMPTS: Rate = Rate {
 };
 /// What a session's own tokens are counted under.
 const LABEL: &str = "broker";
-/// The cookie of a browser in which somebody signs in.
-const LOGIN_COOKIE: &str = "login";
 
 /// The broker of this process.
 pub(super) struct Broker {
@@ -101,24 +86,6 @@ impl Builder<'_> {
         Ok(Some(Broker { application: Arc::new(application), exchanges }))
     }
 
-    /// The broker's endpoints, for the listener of the guards.
-    pub(super) fn pages(&self, broker: &Broker) -> Result<Pages, ComposeError> {
-        let router = bearward_broker::router(broker.application.clone()).map_err(ComposeError::Setting)?;
-        let server = &self.settings.server;
-        let public =
-            self.settings.broker.iter().filter_map(|broker| broker.public_origin.as_str().split_once("://"));
-        let hosts = public.map(|(_, host)| host.to_owned()).chain(server.allowed_hosts.clone()).collect();
-        Ok(Pages {
-            endpoints: Box::new(BrokerEndpoints(router)),
-            browser: BrowserRules {
-                origins: Vec::new(),
-                hosts,
-                on_loopback: server.listen.ip().is_loopback(),
-            },
-            proxies: TrustedProxies(server.trusted_proxies.clone()),
-        })
-    }
-
     /// Who signs users in, and tells of sessions that have ended there.
     fn trusted(&self, broker: &BrokerSettings) -> Arc<TrustedIssuer> {
         let trusted = Arc::new(TrustedIssuer {
@@ -140,81 +107,6 @@ impl Builder<'_> {
         }
         trusted
     }
-
-    /// How a user's token is exchanged for each provider, be it a session's or one that a caller of the gateway came with.
-    fn exchanges(&self, broker: &BrokerSettings) -> Vec<(String, Exchange)> {
-        let exchange = |(provider, session): (&ProviderSettings, &SessionSettings)| {
-            // Its own, or the sign-in's: a token for both would open the one to whoever has the other's.
-            let (audience, resource) = match session.audience() {
-                Some(_) => (session.audience.clone(), session.resource.clone()),
-                None => (broker.request.audience.clone(), broker.request.resource.clone()),
-            };
-            let request = RequestSettings {
-                audience,
-                resource,
-                scopes: session.scopes.clone(),
-                ..broker.request.clone()
-            };
-            (provider.name.clone(), self.exchange(provider, &request, None))
-        };
-        self.of_sessions().map(exchange).collect()
-    }
-
-    /// What the sign-in names beside the session's own: what providers have asked for by its refresh token.
-    fn more_resources(&self, broker: &BrokerSettings) -> Vec<String> {
-        let by_refresh = self.of_sessions().filter(|(_, session)| session.via == Via::RefreshToken);
-        let mut resources: Vec<_> = by_refresh
-            .filter(|(provider, session)| denial(broker, &provider.name, session).is_none())
-            .filter_map(|(_, session)| session.resource.clone())
-            .filter(|resource| Some(resource) != broker.request.resource.as_ref())
-            .collect();
-        resources.sort_unstable();
-        resources.dedup();
-        resources
-    }
-
-    fn brokered(&self, broker: &BrokerSettings, exchanges: &[(String, Exchange)]) -> Providers {
-        let brokered = |((provider, session), (_, exchange)): (
-            (&ProviderSettings, &SessionSettings),
-            &(String, Exchange),
-        )| {
-            let by = match session.via {
-                Via::Login => By::Login,
-                Via::RefreshToken => By::Refresh {
-                    label: Label::new(&provider.name, &self.around.observer),
-                    target: Target {
-                        audience: session.audience.clone(),
-                        resource: session.resource.clone(),
-                        scopes: session.scopes.clone(),
-                        extra: broker.request.extra.clone(),
-                    },
-                },
-                Via::TokenExchange => {
-                    By::Exchange { issuer: broker.issuer().clone(), exchange: Box::new(exchange.clone()) }
-                }
-            };
-            Brokered {
-                name: provider.name.as_str().into(),
-                audience: session.audience().or(broker.audience()).unwrap_or_default().to_owned(),
-                denial: denial(broker, &provider.name, session),
-                scopes: session.scopes.clone(),
-                by,
-                wanted: Wanted {
-                    min_ttl: provider.min_ttl.access,
-                    min_ttl_id: provider.min_ttl.id,
-                    ..Wanted::default()
-                },
-            }
-        };
-        Providers::new(self.of_sessions().zip(exchanges).map(brokered).collect())
-    }
-
-    fn of_sessions(&self) -> impl Iterator<Item = (&ProviderSettings, &SessionSettings)> {
-        self.settings.providers.iter().filter_map(|provider| match &provider.grant {
-            GrantSettings::Session(session) => Some((provider, session)),
-            _ => None,
-        })
-    }
 }
 
 impl Broker {
@@ -224,52 +116,5 @@ impl Broker {
         let denial = (!session.levels.reuse().value).then_some(Denial::ReuseDisabled);
         let logins = ProviderLogins::new(self.application.clone(), name, denial);
         Some(Source::Session { logins: Arc::new(logins), own: own.clone() })
-    }
-}
-
-/// Why sessions get no token for a provider, in the order in which guards look. Programs ask with a decision of their own,
-/// which may be another than this configuration's; what an operator of this process said on its command line or in its
-/// environment ends it for all of them.
-fn denial(broker: &BrokerSettings, name: &str, session: &SessionSettings) -> Option<Denial> {
-    let reuse = session.levels.reuse();
-    if !reuse.value && matches!(reuse.level, Level::Cli | Level::Env) {
-        return Some(Denial::ReuseDisabled);
-    }
-    if session.origins.is_empty() {
-        return Some(Denial::OriginNotAllowed);
-    }
-    let provider = session.provider(name, broker.audience());
-    provider.takes_tokens_of(&Authority::of_issuer(broker.issuer().clone())).err()
-}
-
-/// The session's, and the browser's in which somebody signs in.
-fn cookies(broker: &BrokerSettings) -> (CookieRules, CookieRules) {
-    let login = format!("{}-{LOGIN_COOKIE}", broker.cookie);
-    if broker.public_origin.is_plain_http() {
-        return (CookieRules::for_development(&broker.cookie), CookieRules::for_development(&login));
-    }
-    (CookieRules::secure(&broker.cookie, SameSite::Lax), CookieRules::secure(&login, SameSite::Lax))
-}
-
-/// The broker's router, as the gateway's listener calls it.
-struct BrokerEndpoints(Router);
-
-impl Endpoints for BrokerEndpoints {
-    fn answer(&self, request: http::Request<Incoming>, from: Option<IpAddr>) -> Answering<'_> {
-        let mut request = request.map(axum::body::Body::new);
-        if let Some(from) = from {
-            request.extensions_mut().insert(CameFrom(from));
-        }
-        let answering = self.0.clone().oneshot(request);
-        Box::pin(async move {
-            let answer = answering.await.unwrap_or_else(|never| match never {});
-            answer.map(|body| -> Body { body.map_err(BodyError::from).boxed_unsync() })
-        })
-    }
-}
-
-impl fmt::Debug for BrokerEndpoints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BrokerEndpoints")
     }
 }

@@ -80,12 +80,15 @@ async fn come_back(app: &Arc<Application>, query: &str, headers: &HeaderMap) -> 
         return Err(Problem::new(ProblemKind::StateMismatch));
     };
     let completed = app.login.complete(query, &browser).await?;
-    let cookie = app.sessions.begin(completed.session).await.map_err(unavailable)?;
+    let cookie = Secret::new().map_err(|_| Problem::new(ProblemKind::Unavailable))?;
     let begun = app.tokens.begin(&cookie, completed.refresh_token, completed.granted, completed.sent).await;
-    if let Err(failure) = begun {
+    begun.map_err(|failure| {
         tracing::warn!(%failure, "a sign-in cannot be kept");
-        app.end(&cookie).await?;
-        return Err(Problem::new(ProblemKind::Unavailable));
+        Problem::new(ProblemKind::Unavailable)
+    })?;
+    if let Err(error) = app.sessions.begin_as(&cookie, completed.session).await {
+        app.end_login(&cookie.fingerprint()).await;
+        return Err(unavailable(error));
     }
     // What the browser had before opens nothing any more, whoever planted that; nor the new one, where that fails.
     for before in app.session_cookie.all_presented(headers) {

@@ -3,8 +3,8 @@
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bearward_observe::Event;
 use bearward_supply::{Failure, Supplied, SupplyError};
@@ -48,8 +48,8 @@ pub(super) async fn exchange(State(app): App, headers: HeaderMap, body: Sent) ->
     let Wish { provider, scopes } = read(&headers, body)?;
     let (cookie, session) = app.entered(&headers).await?;
     let provider = app.provider(&provider)?;
-    let scopes = provider.allowed(&scopes)?;
-    let token = app.providers.token(provider, &session, &app.tokens, &cookie, scopes.as_ref()).await;
+    let scopes = app.providers.allowed(provider, &cookie, &scopes)?;
+    let token = provider.token(app.signed_in(&session, &cookie), scopes.as_ref()).await;
     let token = token.map(|(_, token)| token);
     let failure = token.as_ref().err().map(|error| error.failure.outcome());
     app.observer.emit(Event::BrokerExchanged { provider: provider.name.clone(), failure });
@@ -64,9 +64,9 @@ pub(super) async fn refresh(State(app): App, headers: HeaderMap, body: Sent) -> 
     let rejected = rejected.map(|hex| Fingerprint::from_hex(&hex).ok_or_else(invalid)).transpose()?;
     let (cookie, session) = app.entered(&headers).await?;
     let provider = app.provider(&provider)?;
-    let scopes = provider.allowed(&scopes)?;
+    let scopes = app.providers.allowed(provider, &cookie, &scopes)?;
     let token = async {
-        let given = app.providers.token(provider, &session, &app.tokens, &cookie, scopes.as_ref());
+        let given = provider.token(app.signed_in(&session, &cookie), scopes.as_ref());
         let (handle, current) = given.await?;
         // A complaint about another token than the current one is answered with that, and costs nothing.
         if rejected != Some(current.token().fingerprint()) {
@@ -103,7 +103,7 @@ pub(super) async fn peek(
     if let Some(denial) = provider.denial {
         return Err(Problem::new(denial.into()));
     }
-    let left = app.providers.known(provider, &session, &app.tokens, &cookie).map(|left| left.as_secs());
+    let left = provider.known(app.signed_in(&session, &cookie)).map(|left| left.as_secs());
     Ok(document(json!({
         "authenticated": true,
         "subject": session.subject,
@@ -140,12 +140,16 @@ impl Application {
 }
 
 fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Sent) -> Result<T, Problem> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
+    // Of two nobody knows which another reader goes by.
+    let kind = kinds.next().filter(|_| kinds.next().is_none());
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(ProblemKind::UnsupportedContentType));
     }
-    let body = body.map_err(|_| {
-        Problem::new(ProblemKind::InvalidRequest).detail("the body is too long, or broke off")
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(ProblemKind::BodyTooLarge),
+        _ => Problem::new(ProblemKind::InvalidRequest).detail("the body broke off"),
     })?;
     serde_json::from_slice(&body).map_err(|_| {
         Problem::new(ProblemKind::InvalidRequest).detail("write `{\"provider\": \"NAME\", \"scopes\": []}`")

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod breaking;
+mod ends;
 mod login;
+mod mishaps;
+mod page;
+mod refused;
 mod resources;
 mod routes;
 mod scene;

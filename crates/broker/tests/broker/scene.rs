@@ -7,7 +7,7 @@ use bearward_guard::loaders::Discovered;
 use bearward_guard::{Expectations, IdTokens, KeySource, TrustedIssuer};
 use bearward_issuer::{ClientAuth, Discovery, FixedCredential, HttpFetch, KnownMetadata, OauthClient};
 use bearward_observe::Observer;
-use bearward_store::Memory;
+use bearward_store::{Memory, Store};
 use bearward_supply::{Exchange, Label, Revoker, TokenManager, TokenRequest};
 use bearward_testbed::authorization_server::{Client, ClientAuth as Registered, User};
 use bearward_testbed::{AuthorizationServer, authorization_server::Builder};
@@ -113,8 +113,11 @@ impl Scene {
 
 impl Scene {
     pub(crate) fn session_tokens(&self) -> SessionTokens {
+        self.session_tokens_in(Arc::new(Memory::new(100, Arc::new(SystemClock::new()))))
+    }
+
+    pub(crate) fn session_tokens_in(&self, store: Arc<dyn Store>) -> SessionTokens {
         let (clock, observer) = (Arc::new(SystemClock::new()), Observer::new());
-        let store = Arc::new(Memory::new(100, clock.clone()));
         let request = self.login.request.clone();
         SessionTokens::new(Parts {
             manager: Arc::new(TokenManager::new(clock, observer.clone(), 1)),

@@ -25,7 +25,7 @@ impl RefreshTokenGrant {
     /// (HARD 13), and the first who asks gets that. Without a refresh token there is no other.
     ///
     /// # Errors
-    /// When it cannot be written down.
+    /// When it cannot be written down; what came is revoked then, for nobody has it.
     pub async fn begin(
         &self,
         token: Option<RefreshToken>,
@@ -37,7 +37,11 @@ impl RefreshTokenGrant {
         let login =
             token.as_ref().map_or_else(|| granted.access_token.fingerprint(), RefreshToken::fingerprint);
         if let Some(token) = token {
-            inner.put(&Login::new(token, login), Expected::NewLogin).await??;
+            let written = inner.put(&Login::new(token.clone(), login), Expected::NewLogin).await;
+            if let Err(failure) = written.and_then(|put| Ok(put?)) {
+                inner.revoke_unwanted(&[(&token).into(), (&granted.access_token).into()]).await;
+                return Err(failure);
+            }
         }
         inner.unclaimed.keep(self.asked.target.clone(), Came { granted, sent, login }, inner.clock());
         Ok(())

@@ -155,6 +155,28 @@ async fn as_many_are_kept_as_may_be_and_the_one_that_was_not_used_for_longest_go
 }
 
 #[tokio::test]
+async fn callers_however_many_push_out_no_users_login() {
+    let scene = Scene::new();
+    let of_user = |script: &Arc<Script>| {
+        let script = script.clone();
+        scene.manager.of_login(&Label::new("session", &scene.observer), &key("a user"), || script)
+    };
+    assert_eq!(text(&of_user(&scene.script)).await, "token-1");
+    for caller in 0..=MAX_ON_USE {
+        own(&scene, &caller.to_string(), &scene.script);
+    }
+    scene.manager.on_use.run_pending_tasks();
+    let nobody = Arc::new(Script::default());
+    assert_eq!(text(&of_user(&nobody)).await, "token-1");
+    assert_eq!(nobody.asked(), 0);
+    scene.manager.log_out(&key("a user")).await.unwrap();
+    assert!(
+        !scene.manager.of_logins.contains_key(&key("a user").digest()),
+        "nothing is kept of who has gone"
+    );
+}
+
+#[tokio::test]
 async fn one_that_is_forgotten_while_a_caller_waits_still_answers_and_refreshes_no_more_when_it_has_gone() {
     let scene = Scene::new();
     let handle = own(&scene, "alice", &scene.script);
