@@ -7,7 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
-use bearward_testbed::authorization_server::Place;
+use bearward_testbed::authorization_server::{Fault, Place};
 use bearward_tests::application::{Application, DRIVE, Visitor};
 use bearward_tests::stage::{NOTES, eventually};
 use serde_json::{Value, json};
@@ -88,6 +88,17 @@ async fn a_programs_request_with_the_users_cookie_leaves_with_the_users_token_an
     assert_eq!(through_the_sidecar(&app, &stale, "notes-api").await, 403, "a cookie that opens nothing");
     assert_eq!(through_the_sidecar(&app, &alice, "foreign").await, 403, "another authority");
     assert_eq!(seen(&app).len(), 3);
+}
+
+#[tokio::test]
+async fn a_session_whose_own_token_is_not_taken_for_an_exchange_gets_a_newer_one_and_its_request_leaves() {
+    let app = Application::new().await;
+    let alice = app.signed_in("alice").await;
+    let body = serde_json::json!({"error": "invalid_grant"}).to_string();
+    app.issuer.faults().next(Place::Token, 1, Fault::Status { status: 400, body, retry_after: None });
+    assert_eq!(through_the_sidecar(&app, &alice, "drive-api").await, 200);
+    let asked = app.issuer.counts().snapshot();
+    assert_eq!((asked.grant("refresh_token"), app.drive.seen()[0].subject.as_str()), (1, "alice"));
 }
 
 #[tokio::test]

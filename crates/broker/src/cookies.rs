@@ -10,8 +10,6 @@ use crate::random::Secret;
 
 /// Longest cookies that are read, all together, in bytes; a request with more has none of ours.
 const MOST: usize = 16 * 1024;
-/// So many sessions one request can end.
-const MOST_ENDED: usize = 4;
 
 /// What cookies of this application are like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +78,12 @@ impl CookieRules {
         }
     }
 
-    /// Every one that has the right form, for who wants to end whatever is there.
+    /// Every one that has the right form, for who wants to end whatever is there. As many as a request's head has room for.
     pub fn all_presented(&self, headers: &HeaderMap) -> Vec<Secret> {
         let lines = headers.get_all(COOKIE).iter();
         let mut all: Vec<Secret> = Vec::new();
         for secret in lines.flat_map(|line| self.values(line)).filter_map(parse) {
-            if all.len() < MOST_ENDED && !all.contains(&secret) {
+            if !all.contains(&secret) {
                 all.push(secret);
             }
         }

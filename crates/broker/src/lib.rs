@@ -23,6 +23,7 @@ pub mod routes;
 mod same_site;
 pub mod session_tokens;
 pub mod sessions;
+mod unended;
 
 pub use attempt::Attempt;
 pub use attempts::Attempts;
@@ -34,5 +35,6 @@ pub use problem::{Problem, ProblemKind};
 pub use providers::{Brokered, By, Providers};
 pub use return_to::ReturnTo;
 pub use routes::{Application, CameFrom, router};
-pub use session_tokens::SessionTokens;
+pub use session_tokens::{SessionLogin, SessionTokens};
 pub use sessions::{Entered, Lives, Session, Sessions};
+pub use unended::Unended;

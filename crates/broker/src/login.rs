@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bearward_guard::IdTokens;
 use bearward_guard::id_token::{Asked, SignedIn};
 use bearward_observe::Rejection;
-use bearward_supply::{Failure, Granted, TokenRequest};
+use bearward_supply::{Failure, Granted, Revocable, Revoker, TokenRequest};
 use bearward_token::expiry::Moment;
-use bearward_token::{RefreshToken, ScopeSet};
+use bearward_token::{AccessToken, RefreshToken, ScopeSet};
 use serde_json::Value;
 use url::Url;
 
@@ -25,6 +25,8 @@ const GRANT_TYPE: &str = "authorization_code";
 pub struct Login {
     /// The client at its issuer, and what its own access token is for.
     pub request: Arc<TokenRequest>,
+    /// Tells the issuer of tokens that nobody is to have.
+    pub revoker: Option<Arc<Revoker>>,
     /// What is asked for at the login; `openid` among it.
     pub scopes: ScopeSet,
     /// Resources beside the first, for which the login gets tokens later: an issuer may give those that were named at the
@@ -112,19 +114,37 @@ impl Login {
         let sent = Moment::now(&*self.request.client.clock);
         // A code is spent once: an answer that is not waited for is lost.
         let answer = self.request.spend(fields).await.map_err(|failure| not_granted(&failure))?;
-        let Some(id_token) = answer.granted.id_token.as_ref().map(|granted| &granted.token) else {
+        match self.who(&answer.granted, &attempt).await {
+            Ok(who) => Ok(Completed {
+                session: session(who),
+                granted: answer.granted,
+                sent,
+                refresh_token: answer.refresh_token,
+                return_to: attempt.return_to,
+            }),
+            Err(problem) => {
+                self.revoke(&answer.granted.access_token, answer.refresh_token.as_ref()).await;
+                Err(problem)
+            }
+        }
+    }
+
+    async fn who(&self, granted: &Granted, attempt: &Attempt) -> Result<SignedIn, Problem> {
+        let Some(id_token) = granted.id_token.as_ref().map(|granted| &granted.token) else {
             tracing::warn!("the issuer gave no ID token: is `openid` among the scopes?");
             return Err(Problem::new(ProblemKind::LoginFailed));
         };
-        let asked = Asked { nonce: attempt.nonce.expose(), access_token: &answer.granted.access_token };
-        let who = self.id_tokens.verify(id_token.expose(), asked).await.map_err(not_trusted)?;
-        Ok(Completed {
-            session: session(who),
-            granted: answer.granted,
-            sent,
-            refresh_token: answer.refresh_token,
-            return_to: attempt.return_to,
-        })
+        let asked = Asked { nonce: attempt.nonce.expose(), access_token: &granted.access_token };
+        self.id_tokens.verify(id_token.expose(), asked).await.map_err(not_trusted)
+    }
+
+    /// Nobody has them.
+    async fn revoke(&self, access: &AccessToken, refresh: Option<&RefreshToken>) {
+        let Some(revoker) = &self.revoker else { return };
+        let unwanted: Vec<_> = refresh.map(Revocable::from).into_iter().chain([access.into()]).collect();
+        if let Err(failure) = revoker.revoke(&unwanted).await {
+            tracing::warn!(%failure, "the tokens of a sign-in that is not trusted are not revoked");
+        }
     }
 
     fn login_request(&self) -> LoginRequest<'_> {

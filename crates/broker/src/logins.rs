@@ -7,14 +7,17 @@ use bearward_observe::{Denial, Event};
 use bearward_supply::{Found, Logins, Looking, SupplyError};
 use bearward_token::Principal;
 use http::HeaderMap;
+use http::header::ORIGIN;
 
 use crate::cookies::Presented;
+use crate::providers::SignedIn;
 use crate::routes::Application;
 use crate::sessions::Entered;
 
 const TWO_USERS: &str = "the session that came along is another user's than the request's own token";
 const NOT_ONE: &str = "the session's cookie is not one of ours, or there are several that differ";
 const DENIED: &str = "the user's login is not reused at this provider";
+const FROM_A_PAGE: &str = "a web page's request needs a token of its own beside the session's cookie";
 const UNKNOWN: &str = "there is no such provider for sessions";
 const UNREADABLE: &str = "nothing is known of the session at the moment";
 
@@ -45,6 +48,10 @@ impl ProviderLogins {
             return Err(SupplyError::not_for_caller(DENIED));
         }
         let cookie = match app.session_cookie.presented(headers) {
+            // Where nobody has verified a caller, a browser's cookie alone would say who calls, whatever page made it call.
+            Presented::One(_) if caller.is_none() && is_from_browser(headers) => {
+                return Err(SupplyError::not_for_caller(FROM_A_PAGE));
+            }
             Presented::One(cookie) => cookie,
             Presented::Nothing => return self.none(caller),
             Presented::Wrong => return Err(SupplyError::not_for_caller(NOT_ONE)),
@@ -69,7 +76,8 @@ impl ProviderLogins {
             app.observer.emit(Event::GuardDenied { provider: self.name.clone(), reason });
             return Err(SupplyError::not_for_caller(TWO_USERS));
         }
-        let (handle, _) = provider.token(app.signed_in(&session, &cookie), None).await?;
+        let login = app.tokens.of(&cookie, &session.subject);
+        let (handle, _) = provider.token(SignedIn { session: &session, login: &login }, None).await?;
         Ok(Some(Found { handle, subject: session.subject.as_str().into() }))
     }
 }
@@ -88,6 +96,11 @@ impl ProviderLogins {
             _ => Ok(None),
         }
     }
+}
+
+/// Browsers say from where a page calls; programs do not.
+fn is_from_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
 impl Logins for ProviderLogins {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bearward_token::{Fingerprint, ScopeSet};
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::problem::{Problem, ProblemKind};
@@ -15,8 +16,6 @@ pub(crate) const MAX_SETS: usize = 16;
 /// So many sessions' are remembered, and for so long after the last wish: as long as their tokens.
 const MAX_SESSIONS: u64 = 100_000;
 const IDLE: Duration = Duration::from_secs(24 * 3600);
-/// Whoever meets the bound may come back when that is over.
-const LATER: Duration = Duration::from_secs(3600);
 
 type Sets = Arc<Mutex<Vec<ScopeSet>>>;
 
@@ -25,7 +24,9 @@ pub(crate) struct Narrowed(Cache<(Fingerprint, Arc<str>), Sets>);
 
 impl Default for Narrowed {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(MAX_SESSIONS).time_to_idle(IDLE).build())
+        // By recent use: the cache's own way would not take newcomers in when it is full, and nothing would bound them.
+        let sets = Cache::builder().max_capacity(MAX_SESSIONS).eviction_policy(EvictionPolicy::lru());
+        Self(sets.time_to_idle(IDLE).build())
     }
 }
 
@@ -33,7 +34,7 @@ impl Narrowed {
     /// Takes in one wish.
     ///
     /// # Errors
-    /// [`ProblemKind::TooManyAttempts`] where it is one set too many; one that was asked for before never is.
+    /// [`ProblemKind::TooManyScopeSets`] where it is one set too many; one that was asked for before never is.
     pub(crate) fn ask(
         &self,
         session: Fingerprint,
@@ -48,7 +49,7 @@ impl Narrowed {
         if sets.len() == MAX_SETS {
             let detail =
                 format!("a session has tokens for at most {MAX_SETS} sets of scopes of one provider");
-            return Err(Problem::new(ProblemKind::TooManyAttempts).detail(detail).retry_after(LATER));
+            return Err(Problem::new(ProblemKind::TooManyScopeSets).detail(detail));
         }
         sets.push(scopes.clone());
         Ok(())
@@ -77,7 +78,7 @@ mod tests {
             narrowed.ask(session, &tools, &set(nth)).unwrap();
         }
         let refused = narrowed.ask(session, &tools, &set(MAX_SETS)).unwrap_err();
-        assert_eq!((refused.kind, refused.retry_after), (ProblemKind::TooManyAttempts, Some(LATER)));
+        assert_eq!((refused.kind, refused.retry_after), (ProblemKind::TooManyScopeSets, None));
         narrowed.ask(session, &tools, &set(0)).unwrap();
         narrowed.ask(session, &notes, &set(MAX_SETS)).unwrap();
         narrowed.ask(Fingerprint::of("another"), &tools, &set(MAX_SETS)).unwrap();

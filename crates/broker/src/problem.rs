@@ -26,6 +26,7 @@ pub enum ProblemKind {
     UnknownProvider,
     AudienceNotAllowed,
     ScopeNotAllowed,
+    TooManyScopeSets,
     ProviderRefused,
     ReturnToNotAllowed,
     StateMismatch,
@@ -56,7 +57,7 @@ pub struct Problem {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::LoginRequired,
         Self::SessionAmbiguous,
         Self::CsrfRejected,
@@ -66,6 +67,7 @@ impl ProblemKind {
         Self::UnknownProvider,
         Self::AudienceNotAllowed,
         Self::ScopeNotAllowed,
+        Self::TooManyScopeSets,
         Self::ProviderRefused,
         Self::ReturnToNotAllowed,
         Self::StateMismatch,
@@ -130,6 +132,11 @@ impl ProblemKind {
             Self::ScopeNotAllowed => {
                 ("scope-not-allowed", S::FORBIDDEN, "The provider is not given these scopes")
             }
+            Self::TooManyScopeSets => (
+                "too-many-scope-sets",
+                S::FORBIDDEN,
+                "This session has tokens for too many different sets of scopes of this provider",
+            ),
             Self::ProviderRefused => (
                 "provider-refused",
                 S::FORBIDDEN,

@@ -11,7 +11,7 @@ use bearward_token::{Issuer, Scope, ScopeSet};
 use crate::narrowed::Narrowed;
 use crate::problem::{Problem, ProblemKind};
 use crate::random::Secret;
-use crate::session_tokens::SessionTokens;
+use crate::session_tokens::SessionLogin;
 use crate::sessions::Session;
 
 const NOTHING_TO_EXCHANGE: &str = "the session has no token that could be exchanged for this provider's";
@@ -23,12 +23,11 @@ pub struct Providers {
     narrowed: Narrowed,
 }
 
-/// Who asks: an open session, by its cookie.
+/// Who asks: an open session, with its login.
 #[derive(Clone, Copy)]
 pub(crate) struct SignedIn<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) cookie: &'a Secret,
-    pub(crate) tokens: &'a SessionTokens,
+    pub(crate) login: &'a SessionLogin<'a>,
 }
 
 /// One.
@@ -95,8 +94,8 @@ impl Providers {
 impl Brokered {
     /// Time left of the session's token for this provider that is at hand, if one is; asks nobody.
     pub(crate) fn known(&self, who: SignedIn<'_>) -> Option<Duration> {
-        let own = who.tokens.handle(who.cookie);
-        self.handle(who, own.current().as_ref(), None)?.expires_in()
+        let own = who.login.own().current();
+        self.handle(who, own.as_ref(), None)?.expires_in()
     }
 
     /// The session's token for this provider, and the way to it. An authorization server that does not take the session's
@@ -106,18 +105,20 @@ impl Brokered {
         who: SignedIn<'_>,
         narrowed: Option<&ScopeSet>,
     ) -> Result<(Handle, Supplied), SupplyError> {
-        who.tokens.belongs_to(who.cookie, &who.session.subject);
-        // Held to the end: a logout meanwhile finds what was got for this login's token.
-        let own = who.tokens.handle(who.cookie);
+        let own = who.login.own();
         let before = own.current();
-        match (self.attempt(who, &own, narrowed).await, before) {
-            (Err(error), Some(before)) if self.doubts_the_sessions_token(&error) => {
-                match own.invalidate(&before) {
-                    true => self.attempt(who, &own, narrowed).await,
-                    false => Err(error),
-                }
-            }
-            (token, _) => token,
+        let error = match self.attempt(who, &own, narrowed).await {
+            Err(error) if self.doubts_the_sessions_token(&error) => error,
+            outcome => return outcome,
+        };
+        // It may be the provider that is configured wrongly: the token in doubt stays until there is a newer one.
+        let newer = match &before {
+            Some(before) => own.instead_of(before, &self.wanted).await,
+            None => Ok(None),
+        };
+        match newer {
+            Ok(Some(_)) => self.attempt(who, &own, narrowed).await,
+            Ok(None) | Err(_) => Err(error),
         }
     }
 
@@ -141,18 +142,18 @@ impl Brokered {
     /// `None`: it is exchanged for the session's own, and there is none.
     fn handle(
         &self,
-        SignedIn { session, cookie, tokens }: SignedIn<'_>,
+        SignedIn { session, login }: SignedIn<'_>,
         own: Option<&Supplied>,
         narrowed: Option<&ScopeSet>,
     ) -> Option<Handle> {
         match &self.by {
             By::Login => Some(match narrowed {
-                None => tokens.handle(cookie),
-                Some(scopes) => tokens.handle_within(cookie, scopes),
+                None => login.own(),
+                Some(scopes) => login.within(scopes),
             }),
             By::Refresh { label, target } => {
                 let scopes = narrowed.unwrap_or(&self.scopes).clone();
-                Some(tokens.handle_for(cookie, Target { scopes, ..target.clone() }, label))
+                Some(login.asking(Target { scopes, ..target.clone() }, label))
             }
             By::Exchange { issuer, exchange } => {
                 let principal = session.principal(issuer, self.scopes.clone());
@@ -161,7 +162,7 @@ impl Brokered {
                     None => exchange.handle(&caller),
                     Some(scopes) => exchange.handle_within(&caller, scopes),
                 };
-                tokens.take_along(cookie, &handle);
+                login.take_along(&handle);
                 Some(handle)
             }
         }

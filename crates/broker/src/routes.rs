@@ -21,11 +21,12 @@ use crate::answer::unstored;
 use crate::cookies::{CookieRules, Presented};
 use crate::login::Login;
 use crate::problem::{Problem, ProblemKind};
-use crate::providers::{Providers, SignedIn};
+use crate::providers::Providers;
 use crate::random::Secret;
 use crate::same_site::{self, Pages};
 use crate::session_tokens::SessionTokens;
 use crate::sessions::{Entered, Session, SessionError, Sessions};
+use crate::unended::Unended;
 
 /// The endpoints, described (OpenAPI 3.1).
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -62,6 +63,8 @@ pub struct Application {
     pub origins: Vec<String>,
     /// How often an address may begin to sign in, as `failures_per_address`.
     pub attempts_from: Limits,
+    /// Sessions that have ended, and whose tokens are still to be: none at the start.
+    pub unended: Unended,
     /// Told of every token that is given, and of every denial.
     pub observer: Observer,
     /// Time.
@@ -129,10 +132,6 @@ impl Application {
         self.login.request.metadata.issuer()
     }
 
-    pub(crate) fn signed_in<'a>(&'a self, session: &'a Session, cookie: &'a Secret) -> SignedIn<'a> {
-        SignedIn { session, cookie, tokens: &self.tokens }
-    }
-
     /// The session that a request's cookie opens.
     async fn entered(self: &Arc<Self>, headers: &HeaderMap) -> Result<(Secret, Session), Problem> {
         let cookie = match self.session_cookie.presented(headers) {
@@ -176,12 +175,16 @@ impl Application {
                 Err(error) => tracing::warn!(%error, "a session that is over is not cleaned up"),
             }
         }
+        for session in self.unended.take() {
+            self.end_login(&session).await;
+        }
         over.len()
     }
 
     pub(crate) async fn end_login(&self, session: &Fingerprint) {
         if let Err(error) = self.tokens.end(session).await {
-            tracing::warn!(%error, "a session has ended, and its tokens are not revoked");
+            tracing::warn!(%error, "a session has ended, and its tokens are not; that is tried again within the hour");
+            self.unended.add(*session);
         }
     }
 }

@@ -20,11 +20,20 @@ use bearward_token::{Fingerprint, RefreshToken, ScopeSet};
 
 use crate::random::Secret;
 
+/// A session that is over is ended within the hour, and its record outlives it by a day: its login must be there until then.
+const AFTER_END: Duration = Duration::from_secs(2 * 24 * 3600);
+
 /// The tokens of all sessions of one application.
 pub struct SessionTokens {
     parts: Parts,
     /// Logins that somebody has at hand; a second one of the same session would spend its token twice.
     live: Mutex<HashMap<Fingerprint, WeakLogin>>,
+}
+
+/// The login of one session. While somebody has this, its logout is known: what they get for its token then is too late.
+pub struct SessionLogin<'a> {
+    tokens: &'a SessionTokens,
+    login: RefreshTokenGrant,
 }
 
 /// What [`SessionTokens`] is made of.
@@ -61,42 +70,18 @@ impl SessionTokens {
         granted: Granted,
         sent: Moment,
     ) -> Result<(), Failure> {
-        let login = self.login(cookie);
+        let login = self.login_of(cookie.fingerprint());
         login.begin(refresh, granted, sent).await?;
         // Held by its entry from here on.
         self.handle_of(login, &self.parts.label).prefetch();
         Ok(())
     }
 
-    /// The way to the session's access token. Whether the cookie opens a session is another question, asked before.
-    pub fn handle(&self, cookie: &Secret) -> Handle {
-        self.handle_of(self.login(cookie), &self.parts.label)
-    }
-
-    /// The way to a token of the same login for another target, counted under `label`.
-    pub fn handle_for(&self, cookie: &Secret, target: Target, label: &Label) -> Handle {
-        self.handle_of(self.login(cookie).asking(target), label)
-    }
-
-    /// Says whose session it is: what its issuer answers for another user ends its login.
-    pub fn belongs_to(&self, cookie: &Secret, subject: &str) {
-        self.login(cookie).belongs_to(subject);
-    }
-
-    /// The way to a token like the session's own with fewer scopes (RFC 6749 §6).
-    pub fn handle_within(&self, cookie: &Secret, scopes: &ScopeSet) -> Handle {
-        let target = Target { scopes: scopes.clone(), ..self.parts.request.target() };
-        self.handle_for(cookie, target, &self.parts.label)
-    }
-
-    /// What `handle` has was got for the session's own token, and ends with it.
-    pub fn take_along(&self, cookie: &Secret, handle: &Handle) {
-        self.login(cookie).takes_along(handle);
-    }
-
-    /// Whether another token can be had without a sign-in; asks nobody.
-    pub async fn can_refresh(&self, cookie: &Secret) -> bool {
-        self.login(cookie).goes_on().await
+    /// The login of the session that a cookie opens, which is this user's. Whether it does is another question, asked before.
+    pub fn of(&self, cookie: &Secret, subject: &str) -> SessionLogin<'_> {
+        let login = self.login_of(cookie.fingerprint());
+        login.belongs_to(subject);
+        SessionLogin { tokens: self, login }
     }
 
     /// Ends the login: forgets its tokens for every target and what was taken along, and revokes all of them at their issuer,
@@ -107,18 +92,15 @@ impl SessionTokens {
     pub async fn end(&self, session: &Fingerprint) -> Result<Revoked, SupplyError> {
         let login = self.login_of(*session);
         let key = login.key();
-        // Held to the end: it stays known while somebody has it at hand, and what they get for its token then is too late.
-        let _at_hand = self.handle_of(login, &self.parts.label);
-        self.parts.manager.log_out(&key).await
+        let outcome = self.handle_of(login, &self.parts.label).log_out().await;
+        // Not before: a clean end of the process waits for what is known.
+        self.parts.manager.forget(&key);
+        outcome
     }
 
     fn handle_of(&self, login: RefreshTokenGrant, label: &Label) -> Handle {
         let key = login.key();
         self.parts.manager.of_login(label, &key, move || Arc::new(login) as Arc<dyn Grant>)
-    }
-
-    fn login(&self, cookie: &Secret) -> RefreshTokenGrant {
-        self.login_of(cookie.fingerprint())
     }
 
     /// The one login of a session, which is known by the hash of its cookie.
@@ -133,14 +115,53 @@ impl SessionTokens {
             live.retain(|_, login| login.upgrade().is_some());
         }
         let name = format!("session {}", session.to_hex());
-        let login =
-            RefreshTokenGrant::begun_here(&name, request.clone(), store.clone(), revoker.clone(), *kept_for);
+        let login = RefreshTokenGrant::begun_here(
+            &name,
+            request.clone(),
+            store.clone(),
+            revoker.clone(),
+            *kept_for + AFTER_END,
+        );
         live.insert(session, login.downgrade());
         login
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<Fingerprint, WeakLogin>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionLogin<'_> {
+    /// The way to the session's own access token.
+    pub fn own(&self) -> Handle {
+        self.tokens.handle_of(self.login.clone(), &self.tokens.parts.label)
+    }
+
+    /// The way to a token like the session's own with fewer scopes (RFC 6749 §6).
+    pub fn within(&self, scopes: &ScopeSet) -> Handle {
+        let target = Target { scopes: scopes.clone(), ..self.tokens.parts.request.target() };
+        self.asking(target, &self.tokens.parts.label)
+    }
+
+    /// The way to a token of the same login for another target, counted under `label`.
+    pub fn asking(&self, target: Target, label: &Label) -> Handle {
+        self.tokens.handle_of(self.login.asking(target), label)
+    }
+
+    /// What `handle` has was got for the session's own token, and ends with it.
+    pub fn take_along(&self, handle: &Handle) {
+        self.login.takes_along(handle);
+    }
+
+    /// Whether another token can be had without a sign-in; asks nobody.
+    pub async fn can_refresh(&self) -> bool {
+        self.login.goes_on().await
+    }
+}
+
+impl fmt::Debug for SessionLogin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionLogin({:?})", self.login)
     }
 }
 

@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// Whom its tokens speak for.
-    pub(crate) fn principal(&self, issuer: &Issuer, scopes: ScopeSet) -> Principal {
+    pub fn principal(&self, issuer: &Issuer, scopes: ScopeSet) -> Principal {
         Principal {
             issuer: issuer.clone(),
             subject: self.subject.as_str().into(),

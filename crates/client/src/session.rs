@@ -256,6 +256,10 @@ fn refusal(answer: &Fetched, unix_ms: u64) -> Failure {
         status if status.is_client_error() => {
             Failure::Refused { code: code(&problem.r#type, status), advice: "look at the application's log" }
         }
+        // What its issuer does to one session says nothing of others, who are not held back by it.
+        status if problem.r#type.ends_with(":issuer-unavailable") => {
+            Failure::Unavailable { status: status.as_u16(), retry_after: None }
+        }
         status => Failure::Unavailable { status: status.as_u16(), retry_after },
     }
 }

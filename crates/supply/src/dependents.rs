@@ -8,12 +8,17 @@ use crate::grant::Revoked;
 use crate::handle::Handle;
 use crate::held::Held;
 
-/// Who keeps a token that ends with a login. Keeps nobody alive.
+/// So many tokens that were got for one of the login's are remembered for its end, whoever else has forgotten them.
+pub(crate) const MOST_HELD: usize = 64;
+
+/// Who keeps a token that ends with a login.
 #[derive(Debug, Clone)]
 pub struct Dependent {
+    /// Keeps nobody alive.
     entry: Weak<Entry>,
-    /// It was got for a token of the login, and could be got for that again: it ends for good.
-    is_final: bool,
+    /// It was got for a token of the login, and could be got for that again: it ends for good. Held until then: the manager
+    /// may forget it sooner, and it would live on at its server.
+    taken_along: Option<Arc<Entry>>,
 }
 
 /// All of one login.
@@ -36,30 +41,36 @@ pub(crate) struct Forgotten {
 
 impl Dependent {
     pub(crate) fn of(entry: &Arc<Entry>) -> Self {
-        Self { entry: Arc::downgrade(entry), is_final: false }
+        Self { entry: Arc::downgrade(entry), taken_along: None }
+    }
+
+    /// Whether there is something to end: an entry that somebody has, or a token that was taken along and is alive.
+    fn is_alive(&mut self) -> bool {
+        if self.taken_along.as_ref().is_some_and(|entry| entry.has_nothing()) {
+            self.taken_along = None;
+        }
+        self.entry.strong_count() > 0
     }
 }
 
 impl From<&Handle> for Dependent {
     fn from(handle: &Handle) -> Self {
-        Self { is_final: true, ..Self::of(handle.entry()) }
+        Self { taken_along: Some(handle.entry().clone()), ..Self::of(handle.entry()) }
     }
 }
 
 impl Dependents {
-    /// One more, once.
-    pub(crate) fn add(&self, dependent: Dependent) {
+    /// One more, once. What comes too late to be taken along is answered with: it is to be ended now.
+    pub(crate) fn add(&self, dependent: Dependent) -> Option<Forgotten> {
         let mut known = self.known();
-        if known.is_over
-            && dependent.is_final
-            && let Some(entry) = dependent.entry.upgrade()
-        {
-            entry.close();
+        let late = dependent.taken_along.clone().filter(|_| known.is_over);
+        if late.is_none() {
+            known.add(dependent);
         }
-        known
-            .all
-            .retain(|other| other.entry.strong_count() > 0 && !Weak::ptr_eq(&other.entry, &dependent.entry));
-        known.all.push(dependent);
+        drop(known);
+        let late = late?;
+        late.close();
+        Forgotten::of(late)
     }
 
     /// Takes from all of them what they have, and what flights that are under way will bring them.
@@ -67,11 +78,13 @@ impl Dependents {
         let all = {
             let mut known = self.known();
             known.is_over = true;
-            known.all.clone()
+            let all = known.all.clone();
+            known.all.iter_mut().for_each(|one| one.taken_along = None);
+            all
         };
         let forget = |dependent: Dependent| {
             let entry = dependent.entry.upgrade()?;
-            if dependent.is_final {
+            if dependent.taken_along.is_some() {
                 entry.close();
             }
             Forgotten::of(entry)
@@ -81,6 +94,15 @@ impl Dependents {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn add(&mut self, dependent: Dependent) {
+        self.all.retain_mut(|other| other.is_alive() && !Weak::ptr_eq(&other.entry, &dependent.entry));
+        self.all.push(dependent);
+        let held = self.all.iter_mut().rev().filter(|one| one.taken_along.is_some());
+        held.skip(MOST_HELD).for_each(|oldest| oldest.taken_along = None);
     }
 }
 
@@ -124,11 +146,11 @@ mod tests {
         };
         let (all, one, other) = (Dependents::default(), manager(), manager());
         for _ in 0..3 {
-            all.add((&handle(&one)).into());
+            assert!(all.add(Dependent::of(handle(&one).entry())).is_none());
         }
         assert_eq!(all.known().all.len(), 1);
         drop(one);
-        all.add((&handle(&other)).into());
+        assert!(all.add(Dependent::of(handle(&other).entry())).is_none());
         assert_eq!(all.known().all.len(), 1);
         drop(other);
         assert!(all.forget().is_empty());

@@ -291,6 +291,12 @@ impl Entry {
         (state.epoch, self.current.swap(None))
     }
 
+    /// Neither has it a token that is alive, nor is one on its way.
+    pub(crate) fn has_nothing(&self) -> bool {
+        let is_dead = |held: &Arc<Held>| held.expiry.is_past(&*self.clock);
+        !self.state().is_fetching && self.current.load().as_ref().is_none_or(is_dead)
+    }
+
     /// Nothing is begun any more: what it was got for has ended.
     pub(crate) fn close(&self) {
         self.state().is_closed = true;

@@ -171,10 +171,15 @@ impl TokenManager {
     /// # Errors
     /// As there; and [`Failure::UnknownKey`].
     pub async fn log_out(&self, key: &TokenKey) -> Result<Revoked, SupplyError> {
-        let handle = self.find(key)?;
+        let outcome = self.find(key)?.log_out().await;
+        self.forget(key);
+        outcome
+    }
+
+    /// Forgets a caller's or a login's own key: who still holds its handle keeps that.
+    pub fn forget(&self, key: &TokenKey) {
         self.on_use.invalidate(&key.digest());
         self.of_logins.invalidate(&key.digest());
-        handle.log_out().await
     }
 
     /// Begins nothing any more, lets requests that are under way end, for at most ten seconds, and ends all tasks: a

@@ -43,6 +43,7 @@ use crate::key::{KeyParts, TokenKey};
 use crate::lifetime::jwt_claims;
 use crate::revoke::{Revocable, Revoker};
 use crate::shelf::in_time;
+use crate::sync::spawn;
 use crate::target::Target;
 use crate::token_request::TokenRequest;
 use login::Login;
@@ -62,6 +63,8 @@ const NOT_GIVEN: &str = "the refresh token cannot be read";
 const SPENT: &str =
     "the authorization server does not take the refresh token: it was spent, revoked or has expired";
 const LOGGED_OUT: &str = "somebody logged out";
+const PASSED_OVER: &str = "the authorization server gives the sign-in's own token whatever `resource` is asked for: use \
+                           `via: token_exchange`, or leave `resource` out";
 const ANOTHER: &str = "the authorization server answered for another user than the one who signed in";
 
 /// A login, asked for one target. What it is asked for besides, [`RefreshTokenGrant::asking`] says.
@@ -177,7 +180,13 @@ impl RefreshTokenGrant {
 
     /// What `handle` has ends with this login, too: a token that was exchanged for one of the login's own, say.
     pub fn takes_along(&self, handle: &Handle) {
-        self.inner.dependents.add(handle.into());
+        if let Some(late) = self.inner.dependents.add(handle.into()) {
+            spawn(async move {
+                if let Err(failure) = late.end().await {
+                    tracing::warn!(%failure, "a token that came after its login's end is not revoked");
+                }
+            });
+        }
     }
 
     /// What its tokens depend on: the login, too (HARD 3).
@@ -196,14 +205,21 @@ impl Grant for RefreshTokenGrant {
             let (at_work, target) = (inner.clone(), asked.target.clone());
             // Once begun it is finished, also when nobody waits any more: a token that was spent must not be lost. What
             // nobody takes waits for the next who asks for the same.
-            let served = tokio::spawn(async move { at_work.request(&target, &mut spending).await });
+            let served = tokio::spawn(async move {
+                let served = at_work.request(&target, &mut spending).await;
+                drop(spending);
+                if served.as_ref().is_err_and(is_of_another) {
+                    at_work.end_for_another().await;
+                }
+                served
+            });
             served.await.unwrap_or(Err(Failure::Fault))?;
             let came = inner.unclaimed.take(&asked.target).ok_or(Failure::LoggedOut)?;
             let (own, token) = (inner.request.target(), &came.granted.access_token);
             if asked.target.is_passed_over(&own, token.expose()) {
-                return Err(Failure::BadResponse {
-                    reason: "its token is for the sign-in's own audience, and not the one asked for",
-                });
+                // Nothing that passes, and nothing that the server does to anybody else. The token is not revoked: some
+                // servers end the whole login with one of its tokens.
+                return Err(Failure::Refused { code: "invalid_target".into(), advice: PASSED_OVER });
             }
             Ok(asked.hand_out(came))
         })
@@ -239,7 +255,8 @@ impl Grant for RefreshTokenGrant {
     }
 
     fn kept_by(&self, dependent: Dependent) {
-        self.inner.dependents.add(dependent);
+        // Never too late: its token is the login's own, which brings none any more.
+        let _ = self.inner.dependents.add(dependent);
     }
 }
 
@@ -295,7 +312,9 @@ impl Inner {
                 answer => answer?,
             };
             if answer.granted.id_token.as_ref().is_some_and(|id| !self.is_owners(&id.token)) {
-                self.put(&login.ended(ANOTHER), Expected::Version(standing.version)).await??;
+                let refresh = answer.refresh_token.as_ref().map(Revocable::from);
+                let access = Revocable::from(&answer.granted.access_token);
+                self.revoke_unwanted(&refresh.into_iter().chain([access]).collect::<Vec<_>>()).await;
                 return Err(ended(ANOTHER));
             }
             let came = Came { granted: answer.granted, sent, login: login.beginning() };
@@ -401,6 +420,10 @@ impl Inner {
     fn clock(&self) -> &dyn Clock {
         &*self.request.client.clock
     }
+}
+
+fn is_of_another(failure: &Failure) -> bool {
+    matches!(failure, Failure::ReauthRequired { reason } if reason == ANOTHER)
 }
 
 fn ended(why: &str) -> Failure {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_broker::session_tokens::Parts;
-use bearward_broker::{Application, Attempts, Lives, Login, ProviderLogins, SessionTokens, Sessions};
+use bearward_broker::{
+    Application, Attempts, Lives, Login, ProviderLogins, SessionTokens, Sessions, Unended,
+};
 use bearward_guard::limits::{LimitSettings, Limits, Rate};
 use bearward_guard::security_event::Sender;
 use bearward_guard::{Expectations, IdTokens, TrustedIssuer};
@@ -45,6 +47,7 @@ impl Builder<'_> {
         // Refreshed tokens keep the scopes of the sign-in.
         let request = RequestSettings { scopes: ScopeSet::default(), ..broker.request.clone() };
         let request = Arc::new(self.request(&request));
+        let revoker = self.revoker(&request);
         let (issuer, client) = (broker.issuer().clone(), request.client.id.clone());
         let trusted = self.trusted(broker);
         let lives = Lives { idle: broker.idle, absolute: broker.absolute };
@@ -61,6 +64,7 @@ impl Builder<'_> {
                 is_pkce_known: broker.is_pkce_known,
                 id_tokens: IdTokens::new(trusted, client.as_str(), clock.clone()),
                 attempts: Attempts::new(clock.clone()),
+                revoker: Some(revoker.clone()),
                 request: request.clone(),
             },
             sessions: Sessions::new(sessions, clock.clone(), issuer, client, lives, self.revocations.clone()),
@@ -68,7 +72,7 @@ impl Builder<'_> {
                 manager: self.manager.clone(),
                 label: Label::new(LABEL, &observer),
                 store: self.stores.route(&broker.storage, Purpose::RefreshToken)?,
-                revoker: Some(self.revoker(&request)),
+                revoker: Some(revoker),
                 request,
                 kept_for: broker.absolute,
             }),
@@ -80,6 +84,7 @@ impl Builder<'_> {
             home: broker.public_origin.to_string(),
             origins: broker.origins.clone(),
             attempts_from: Limits::new(&limit, clock.clone()),
+            unended: Unended::default(),
             observer,
             clock,
         };

@@ -40,9 +40,10 @@ impl Sweeping {
     pub(super) fn of_sessions(application: Arc<Application>, clock: Arc<dyn Clock>) -> Self {
         let sweep = async move {
             loop {
-                clock.sleep(HOUR).await;
+                // At the start as well: a process may be restarted more often than that.
                 let ended = application.sweep().await;
                 tracing::debug!(ended, "sessions that were over are cleaned up");
+                clock.sleep(HOUR).await;
             }
         };
         Self(tokio::spawn(sweep).abort_handle())

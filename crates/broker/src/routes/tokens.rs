@@ -17,7 +17,7 @@ use super::{App, Application, unavailable};
 use crate::answer::document;
 use crate::cookies::Presented;
 use crate::problem::{Problem, ProblemKind};
-use crate::providers::Brokered;
+use crate::providers::{Brokered, SignedIn};
 
 /// Refusals that are about this server's client.
 const OURS: [&str; 2] = ["invalid_client", "unauthorized_client"];
@@ -49,7 +49,8 @@ pub(super) async fn exchange(State(app): App, headers: HeaderMap, body: Sent) ->
     let (cookie, session) = app.entered(&headers).await?;
     let provider = app.provider(&provider)?;
     let scopes = app.providers.allowed(provider, &cookie, &scopes)?;
-    let token = provider.token(app.signed_in(&session, &cookie), scopes.as_ref()).await;
+    let login = app.tokens.of(&cookie, &session.subject);
+    let token = provider.token(SignedIn { session: &session, login: &login }, scopes.as_ref()).await;
     let token = token.map(|(_, token)| token);
     let failure = token.as_ref().err().map(|error| error.failure.outcome());
     app.observer.emit(Event::BrokerExchanged { provider: provider.name.clone(), failure });
@@ -65,8 +66,9 @@ pub(super) async fn refresh(State(app): App, headers: HeaderMap, body: Sent) -> 
     let (cookie, session) = app.entered(&headers).await?;
     let provider = app.provider(&provider)?;
     let scopes = app.providers.allowed(provider, &cookie, &scopes)?;
+    let login = app.tokens.of(&cookie, &session.subject);
     let token = async {
-        let given = provider.token(app.signed_in(&session, &cookie), scopes.as_ref());
+        let given = provider.token(SignedIn { session: &session, login: &login }, scopes.as_ref());
         let (handle, current) = given.await?;
         // A complaint about another token than the current one is answered with that, and costs nothing.
         if rejected != Some(current.token().fingerprint()) {
@@ -103,7 +105,8 @@ pub(super) async fn peek(
     if let Some(denial) = provider.denial {
         return Err(Problem::new(denial.into()));
     }
-    let left = provider.known(app.signed_in(&session, &cookie)).map(|left| left.as_secs());
+    let login = app.tokens.of(&cookie, &session.subject);
+    let left = provider.known(SignedIn { session: &session, login: &login }).map(|left| left.as_secs());
     Ok(document(json!({
         "authenticated": true,
         "subject": session.subject,
@@ -111,7 +114,7 @@ pub(super) async fn peek(
         "audience": provider.audience,
         "expiresIn": left,
         "expiresAt": left.map(|left| app.clock.unix_seconds() + left),
-        "canRefresh": app.tokens.can_refresh(&cookie).await,
+        "canRefresh": login.can_refresh().await,
     })))
 }
 

@@ -77,13 +77,13 @@ async fn twenty_tabs_that_need_a_new_token_at_once_cost_one_refresh_and_sign_nob
         scene.complete(&scene.sign_in().await).await.unwrap();
     let first = granted.access_token.clone();
     tokens.begin(&cookie, refresh_token, granted, sent).await.unwrap();
-    let now = async || tokens.handle(&cookie).ensure_access(&Wanted::default()).await.unwrap();
+    let now = async || tokens.of(&cookie, "alice").own().ensure_access(&Wanted::default()).await.unwrap();
     let refused = now().await;
     assert_eq!((refused.token(), scene.refreshes()), (&first, 0), "the sign-in's own token is used first");
 
     // All of them were refused with it.
     let tabs = (0..20).map(|_| async {
-        let handle = tokens.handle(&cookie);
+        let handle = tokens.of(&cookie, "alice").own();
         handle.instead_of(&refused, &Wanted::default()).await.unwrap().unwrap().token().expose().to_owned()
     });
     let given = futures_util::future::join_all(tabs).await;
@@ -100,9 +100,9 @@ async fn who_signs_out_has_no_token_and_the_issuer_knows() {
     let Completed { granted, sent, refresh_token, .. } =
         scene.complete(&scene.sign_in().await).await.unwrap();
     tokens.begin(&cookie, refresh_token, granted, sent).await.unwrap();
-    tokens.handle(&cookie).ensure_access(&Wanted::default()).await.unwrap();
+    tokens.of(&cookie, "alice").own().ensure_access(&Wanted::default()).await.unwrap();
     assert_eq!(tokens.end(&cookie.fingerprint()).await, Ok(bearward_supply::Revoked::Done));
-    let error = tokens.handle(&cookie).ensure_access(&Wanted::default()).await.unwrap_err();
+    let error = tokens.of(&cookie, "alice").own().ensure_access(&Wanted::default()).await.unwrap_err();
     assert!(error.to_string().contains("log in again"), "{error}");
     assert_eq!(scene.refreshes(), 0);
 }

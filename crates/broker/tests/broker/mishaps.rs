@@ -64,7 +64,7 @@ async fn a_browser_that_leaves_in_the_middle_of_its_return_loses_no_code_and_no_
 #[tokio::test]
 async fn who_signs_out_waits_two_seconds_for_an_issuer_that_hangs_and_the_session_has_ended_before() {
     let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
-    let mut page = page_that_waits_by(clock.clone(), &[]).await;
+    let mut page = page_of(Setup { patience: clock.clone(), ..Setup::default() }).await;
     page.sign_in("/").await;
     page.scene.issuer.faults().always(Place::Revocation, Fault::Latency { ms: 60_000 });
     let before = page.cookies.clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
-use bearward_broker::{Application, Brokered, By, CookieRules, Lives, Providers, Sessions, router};
+use bearward_broker::{Application, Brokered, By, CookieRules, Lives, Providers, Sessions, Unended, router};
 use bearward_guard::Revocations;
 use bearward_guard::limits::{LimitSettings, Limits, Rate};
 use bearward_observe::{Denial, Observer};
@@ -47,18 +47,30 @@ pub(crate) struct Answer {
     pub(crate) text: String,
 }
 
+/// What is not as usual.
+pub(crate) struct Setup {
+    /// Other origins of the application.
+    pub(crate) origins: &'static [&'static str],
+    /// What it waits for its issuer by.
+    pub(crate) patience: Arc<dyn Clock>,
+    /// What is asked for at the sign-in.
+    pub(crate) scopes: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let scopes = "openid offline_access mcp calendar";
+        Self { origins: &[], patience: Arc::new(SystemClock::new()), scopes }
+    }
+}
+
 pub(crate) async fn page() -> Page {
-    page_with(&[]).await
+    page_of(Setup::default()).await
 }
 
-/// Whose application has other origins.
-pub(crate) async fn page_with(origins: &[&str]) -> Page {
-    page_that_waits_by(Arc::new(SystemClock::new()), origins).await
-}
-
-/// Whose application waits for its issuer by this clock.
-pub(crate) async fn page_that_waits_by(patience: Arc<dyn Clock>, origins: &[&str]) -> Page {
-    let scene = scene().await;
+pub(crate) async fn page_of(Setup { origins, patience, scopes }: Setup) -> Page {
+    let mut scene = scene().await;
+    scene.login.scopes = scopes.parse().unwrap();
     let clock = Arc::new(SystemClock::new());
     let [store, kept] = [(), ()].map(|()| Arc::new(Breaking::new(Memory::new(100, clock.clone()))));
     let issuer = scene.issuer.issuer().parse().unwrap();
@@ -112,6 +124,7 @@ pub(crate) async fn page_that_waits_by(patience: Arc<dyn Clock>, origins: &[&str
         home: HOME.into(),
         origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
         attempts_from: Limits::new(&limit, clock),
+        unended: Unended::default(),
         observer: observer.clone(),
         clock: patience,
     });

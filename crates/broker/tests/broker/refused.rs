@@ -140,8 +140,8 @@ async fn the_document_describes_every_endpoint_and_every_problem() {
 
 #[tokio::test]
 async fn pages_of_configured_origins_may_ask_with_the_cookie_and_no_others() {
-    let other = "https://admin.example.com";
-    let mut page = page_with(&[other]).await;
+    const OTHER: &str = "https://admin.example.com";
+    let mut page = page_of(Setup { origins: &[OTHER], ..Setup::default() }).await;
     page.sign_in("/").await;
     let from = |origin: &str, method: &str| {
         let request = Request::builder().method(method).uri("/auth/session").header("origin", origin);
@@ -149,10 +149,10 @@ async fn pages_of_configured_origins_may_ask_with_the_cookie_and_no_others() {
         let asks = request.header("access-control-request-method", "GET");
         asks.header("access-control-request-headers", "x-csrf").body(Body::empty()).unwrap()
     };
-    let shown = page.send(from(other, "GET")).await;
-    assert_eq!((shown.status, &shown.headers["access-control-allow-origin"]), (200, &other.parse().unwrap()));
+    let shown = page.send(from(OTHER, "GET")).await;
+    assert_eq!((shown.status, &shown.headers["access-control-allow-origin"]), (200, &OTHER.parse().unwrap()));
     assert_eq!(shown.headers["access-control-allow-credentials"], "true");
-    let asked = page.send(from(other, "OPTIONS")).await;
+    let asked = page.send(from(OTHER, "OPTIONS")).await;
     assert!(asked.headers["access-control-allow-headers"].to_str().unwrap().contains("x-csrf"));
     let foreign = page.send(from("https://evil.example", "GET")).await;
     assert_eq!(problem(&foreign), (403, "csrf-rejected"));
@@ -234,8 +234,8 @@ async fn nobody_makes_the_issuer_work_by_asking_for_every_set_of_scopes_there_is
         last = Some(page.post("/auth/broker/exchange", &wish).await);
     }
     let last = last.unwrap();
-    assert_eq!(problem(&last), (429, "too-many-attempts"));
-    assert_eq!(last.headers[header::RETRY_AFTER], "3600");
+    assert_eq!(problem(&last), (403, "too-many-scope-sets"));
+    assert!(!last.headers.contains_key(header::RETRY_AFTER), "no waiting helps");
     assert_eq!(page.scene.refreshes(), 16);
     let usual = page.post("/auth/broker/exchange", &json!({"provider": "tools"})).await;
     assert_eq!(usual.status, 200, "what is not narrowed is not counted");

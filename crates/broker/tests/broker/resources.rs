@@ -33,7 +33,7 @@ impl Signed {
     fn of(&self, resource: &str) -> Handle {
         let label = Label::new("brokered", &Observer::new());
         let target = Target { resource: Some(resource.into()), ..Target::default() };
-        self.tokens.handle_for(&self.cookie, target, &label)
+        self.tokens.of(&self.cookie, "alice").asking(target, &label)
     }
 
     /// How often each refresh token was presented.
@@ -126,6 +126,6 @@ async fn a_resource_that_the_issuer_refuses_signs_nobody_out() {
     assert!(refused.unwrap_err().to_string().contains("invalid_target"));
     let supplied = alice.of(CALENDAR).ensure_access(&Wanted::default()).await.unwrap();
     assert_eq!(audience(supplied.token().expose()), CALENDAR);
-    assert!(alice.tokens.can_refresh(&alice.cookie).await);
+    assert!(alice.tokens.of(&alice.cookie, "alice").can_refresh().await);
     assert_eq!(alice.presented().iter().sum::<u64>(), 2);
 }

@@ -1,8 +1,10 @@
 //! What sessions get, as a browser's page asks for it.
 
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bearward_broker::{ProviderLogins, Session};
+use bearward_supply::Logins;
 use bearward_testbed::authorization_server::{Fault, Place};
 use bearward_token::Fingerprint;
 use serde_json::{Value, json};
@@ -152,4 +154,28 @@ async fn a_session_whose_token_is_not_taken_for_an_exchange_any_more_gets_anothe
     let given = page.post("/auth/broker/exchange", &json!({"provider": "exchanged"})).await;
     assert_eq!(given.status, 200, "{}", given.body);
     assert_eq!(page.scene.refreshes(), 1);
+}
+
+// HARD 29
+#[tokio::test]
+async fn at_a_gateway_a_cookie_alone_counts_from_a_program_and_never_from_a_page() {
+    let mut page = page().await;
+    page.sign_in("/").await;
+    let logins = ProviderLogins::new(page.application.clone(), "tools", None);
+    let issuer = page.application.issuer().clone();
+    let caller = Session::new("alice").principal(&issuer, Default::default());
+    let cookie = page.cookies.iter().find(|(name, _)| name == "__Host-session").unwrap();
+    let headers = |more: &[(&'static str, &'static str)]| {
+        let cookie = (header::COOKIE, format!("{}={}", cookie.0, cookie.1).parse().unwrap());
+        let more = more.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        HeaderMap::from_iter([cookie].into_iter().chain(more))
+    };
+    let by_program = headers(&[]);
+    assert!(logins.of_request(&by_program, None).await.unwrap().is_some());
+    for more in [("origin", "https://evil.example"), ("origin", HOME), ("sec-fetch-site", "same-site")] {
+        let by_page = headers(&[more]);
+        assert!(logins.of_request(&by_page, None).await.is_err(), "{more:?}");
+        let found = logins.of_request(&by_page, Some(&caller)).await.unwrap();
+        assert!(found.is_some(), "{more:?}: with a token of its own, which no other site has");
+    }
 }

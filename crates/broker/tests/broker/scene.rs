@@ -18,6 +18,8 @@ use url::Url;
 
 const SECRET: &str = "application secret";
 pub(crate) const CALLBACK: &str = "https://app.example.com/auth/callback";
+/// How long a session may live.
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(3600);
 pub(crate) const MCP: &str = "https://mcp.example.com/mcp";
 /// What a login reaches besides.
 pub(crate) const CALENDAR: &str = "https://calendar.example.com";
@@ -66,8 +68,30 @@ pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
             extra: Vec::new(),
         }
     };
-    let (request, for_contacts) = (request(MCP), Arc::new(request(CONTACTS)));
-    let loader = Discovered { metadata: known(), fetch: fetch.clone() };
+    let (request, for_contacts) = (Arc::new(request(MCP)), Arc::new(request(CONTACTS)));
+    let login = Login {
+        request: request.clone(),
+        scopes: "openid offline_access mcp calendar".parse().unwrap(),
+        extra: vec![("prompt".into(), "login".into())],
+        more_resources: vec![CALENDAR.into(), CONTACTS.into()],
+        redirect_uri: CALLBACK.into(),
+        is_pkce_known: false,
+        id_tokens: id_tokens(&issuer, "app"),
+        attempts: Attempts::new(clock.clone()),
+        revoker: Some(Arc::new(Revoker::start(request.clone(), Arc::new(Memory::new(100, clock))))),
+    };
+    let http =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    Scene { issuer, login, for_contacts, browser: Secret::new().unwrap(), http }
+}
+
+/// Verifies ID tokens of an issuer for a client.
+fn id_tokens(issuer: &AuthorizationServer, client: &str) -> IdTokens {
+    let (clock, fetch) = (Arc::new(SystemClock::new()), Arc::new(HttpFetch::new().unwrap()));
+    let name = issuer.issuer().parse::<bearward_token::Issuer>().unwrap();
+    let metadata =
+        KnownMetadata::new(name.clone(), Discovery::new(fetch.clone(), clock.clone()), clock.clone());
+    let loader = Discovered { metadata, fetch };
     let trusted = TrustedIssuer {
         keys: Some(Arc::new(KeySource::start(name.clone(), Arc::new(loader), clock.clone()))),
         issuer: name,
@@ -75,22 +99,14 @@ pub(crate) async fn scene_of(more: impl FnOnce(Builder) -> Builder) -> Scene {
         algorithms: vec![bearward_guard::keys::Algorithm::RS256],
         expectations: Expectations::for_audiences(Vec::new()),
     };
-    let login = Login {
-        request: Arc::new(request),
-        scopes: "openid offline_access mcp calendar".parse().unwrap(),
-        extra: vec![("prompt".into(), "login".into())],
-        more_resources: vec![CALENDAR.into(), CONTACTS.into()],
-        redirect_uri: CALLBACK.into(),
-        is_pkce_known: false,
-        id_tokens: IdTokens::new(Arc::new(trusted), "app", clock.clone()),
-        attempts: Attempts::new(clock),
-    };
-    let http =
-        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    Scene { issuer, login, for_contacts, browser: Secret::new().unwrap(), http }
+    IdTokens::new(Arc::new(trusted), client, clock)
 }
 
 impl Scene {
+    pub(crate) fn id_tokens_for(&self, client: &str) -> IdTokens {
+        id_tokens(&self.issuer, client)
+    }
+
     /// The query with which the browser comes back.
     pub(crate) async fn sign_in(&self) -> String {
         let issuer = self.login.begin("/notes?id=1".parse().unwrap(), &self.browser).await.unwrap();
@@ -125,7 +141,7 @@ impl Scene {
             revoker: Some(Arc::new(Revoker::start(request.clone(), store.clone()))),
             request,
             store,
-            kept_for: Duration::from_secs(3600),
+            kept_for: KEPT_FOR,
         })
     }
 

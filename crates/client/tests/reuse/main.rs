@@ -17,7 +17,10 @@ mod wire;
 
 use bearward_client::context::ReuseExt;
 use bearward_client::layer::Replay;
-use bearward_client::{Choice, Mode, with_reuse_authorizer, with_reuse_authorizer_mode};
+use bearward_client::{
+    Broker, Choice, Mode, SessionCookie, with_reuse_authorizer, with_reuse_authorizer_mode,
+};
+use bearward_supply::Label;
 use bearward_token::{Authority, Fingerprint};
 use http::Request;
 use http::header::AUTHORIZATION;
@@ -300,4 +303,34 @@ async fn a_host_that_is_judged_by_another_spelling_than_it_is_sent_to_gets_nothi
         assert_eq!(scene.post(url).await.is_ok(), is_fine, "{url}");
         assert_eq!(scene.arrived().len(), usize::from(is_fine), "{url}");
     }
+}
+
+// HARD 16
+#[tokio::test]
+async fn what_an_issuer_does_to_one_users_session_holds_nobody_else_up() {
+    let scene = Scene::new();
+    let clock = std::sync::Arc::new(bearward_token::SystemClock::new());
+    let base = "https://app.example.com/auth/broker";
+    let broker = Broker::new(base, scene.broker.clone(), clock, scene.observer.clone()).unwrap();
+    let label = Label::new("tools", &scene.observer);
+    let ask = async |cookie: &str| {
+        let cookie = SessionCookie::new(cookie).unwrap();
+        let handle = broker.handle(&scene.manager, &label, &cookie, &scene.provider, &"mcp".parse().unwrap());
+        handle.ensure_access(&Default::default()).await.map(|given| given.token().expose().to_owned())
+    };
+    for (nth, (status, word)) in
+        [(503, "issuer-unavailable"), (403, "too-many-scope-sets")].iter().enumerate()
+    {
+        let problem = json!({"type": format!("urn:bearward:problem:{word}"), "status": status});
+        scene.broker.next.lock().unwrap().push_back((*status, problem));
+        // What passes is tried again, and what does not is an answer.
+        assert_eq!(ask(&format!("s=mallory-{nth}")).await.is_ok(), *status == 503, "{word}");
+        let alice = ask(&format!("s=alice-{nth}")).await;
+        assert!(alice.is_ok(), "{word}: {:?}", alice.map_err(|error| (error.to_string(), error.retry_after)));
+    }
+    // What it says of itself does.
+    let unavailable = json!({"type": "urn:bearward:problem:unavailable", "status": 503});
+    scene.broker.next.lock().unwrap().push_back((503, unavailable));
+    assert!(ask("s=carol").await.is_err());
+    assert!(ask("s=dave").await.is_err());
 }

@@ -53,7 +53,12 @@ impl Fetch for FakeBroker {
         });
         let answer = Fetched {
             status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
+            headers: match status {
+                429.. => {
+                    HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from_static("3600"))])
+                }
+                _ => HeaderMap::new(),
+            },
             body: Bytes::from(body.to_string()),
         };
         Box::pin(async {

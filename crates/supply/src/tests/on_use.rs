@@ -2,6 +2,7 @@
 
 use super::scene::*;
 use crate::Label;
+use crate::dependents::{Dependents, MOST_HELD};
 use crate::manager::MAX_ON_USE;
 
 fn own(scene: &Scene, caller: &str, script: &Arc<Script>) -> Handle {
@@ -229,4 +230,29 @@ async fn two_callers_tokens_never_change_places() {
         assert_eq!(text(&own(&scene, caller, &nobody)).await, expected);
     }
     assert_eq!(nobody.asked(), 0);
+}
+
+// HARD 14
+#[tokio::test]
+async fn what_was_taken_along_is_held_until_the_end_while_it_has_something_and_at_most_so_many() {
+    let clock = Arc::new(ManualClock::at_unix_ms(1_800_000_000_000));
+    let all = Dependents::default();
+    let mut entries = Vec::new();
+    for nth in 0..MOST_HELD + 2 {
+        let manager = TokenManager::new(clock.clone(), Observer::new(), 1);
+        let handle = manager.handle("notes", &key("notes"), Arc::new(Script::default()));
+        if nth > 0 {
+            handle.ensure_access(&Wanted::default()).await.unwrap();
+        }
+        assert!(all.add((&handle).into()).is_none());
+        entries.push(Arc::downgrade(handle.entry()));
+    }
+    assert_eq!(entries[0].strong_count(), 0, "it had no token, and nobody else had it");
+    // The managers' tasks have ended.
+    settle().await;
+    let held = entries.iter().filter(|entry| entry.strong_count() > 0).count();
+    assert_eq!(held, MOST_HELD, "the managers have gone");
+    assert_eq!(entries[1].strong_count(), 0, "the oldest is the first that is let go");
+    all.forget();
+    assert!(entries.iter().all(|entry| entry.strong_count() == 0));
 }

@@ -463,3 +463,86 @@ async fn to_stand_in_line_is_no_failure_of_the_authorization_server_and_who_stan
     }
     assert_eq!((scene.server.count("spend"), own.is_left_alone()), (11, false));
 }
+
+fn jwt_for(audience: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(serde_json::json!({"aud": audience}).to_string()))
+}
+
+// HARD 16
+#[tokio::test]
+async fn a_server_that_does_not_know_of_resources_refuses_one_target_and_is_left_alone_for_nobody_else() {
+    let scene = Scene::new();
+    let mut request = scene.server.request(&scene.clock);
+    request.resource = Some("https://own".into());
+    let kept = Duration::from_secs(86_400);
+    let store = scene.store.clone();
+    let grant = RefreshTokenGrant::begun_here("session 1", Arc::new(request), store, None, kept);
+    let granted = Granted::new(AccessToken::new(jwt_for("https://own")), Duration::from_secs(3600));
+    let sent = Moment::now(&*scene.clock);
+    grant.begin(Some(RefreshToken::new("refresh-0")), granted, sent).await.unwrap();
+    let manager = scene.manager();
+    let own = handle(&manager, &grant);
+    text(&own).await.unwrap();
+    for nth in 1..20 {
+        let token = jwt_for("https://own");
+        let answer = serde_json::json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": format!("refresh-{nth}")});
+        scene.server.answers(200, &answer.to_string());
+    }
+    let target = Target { resource: Some("https://other".into()), ..Target::default() };
+    let other = handle(&manager, &grant.asking(target));
+    let error = other.ensure_access(&Wanted::default()).await.unwrap_err();
+    assert!(error.to_string().contains("token_exchange"), "{error}");
+    assert!(other.ensure_access(&Wanted::default()).await.is_err());
+    assert_eq!(scene.server.count("spend"), 1, "it is not tried again at once");
+    assert!(!own.is_left_alone());
+}
+
+// HARD 14
+#[tokio::test]
+async fn what_is_taken_along_after_the_logout_has_no_token_though_it_had_one() {
+    let (scene, elsewhere) = (Scene::new(), Server::new("none"));
+    let manager = Arc::new(scene.manager());
+    let own = handle(&manager, &scene.grant);
+    let supplied = own.ensure_access(&Wanted::default()).await.unwrap();
+    let request = Arc::new(elsewhere.request(&scene.clock));
+    let revoker = Arc::new(Revoker::start(request.clone(), memory(&scene.clock)));
+    let label = Label::new("exchanged", &Observer::new());
+    let exchange = Exchange::new(manager.clone(), label, request, None, Some(revoker));
+    let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
+    let caller = crate::Caller { principal: &principal, token: supplied.token() };
+    // The same token, as a bearer token at the gateway.
+    gives(&elsewhere, "exchanged");
+    text(&exchange.handle(&caller)).await.unwrap();
+    own.log_out().await.unwrap();
+    // A session's request that came in before the logout.
+    let late = exchange.handle(&caller);
+    scene.grant.takes_along(&late);
+    assert!(text(&late).await.is_err(), "a token after the logout");
+    settle().await;
+    assert_eq!(elsewhere.count("revoke access_token exchanged"), 1);
+}
+
+// HARD 14
+#[tokio::test]
+async fn a_logout_ends_what_was_taken_along_although_the_manager_has_forgotten_it() {
+    let (scene, elsewhere) = (Scene::new(), Server::new("none"));
+    let manager = Arc::new(scene.manager());
+    let own = handle(&manager, &scene.grant);
+    let supplied = own.ensure_access(&Wanted::default()).await.unwrap();
+    let request = Arc::new(elsewhere.request(&scene.clock));
+    let revoker = Arc::new(Revoker::start(request.clone(), memory(&scene.clock)));
+    let label = Label::new("exchanged", &Observer::new());
+    let exchange = Exchange::new(manager.clone(), label, request, None, Some(revoker));
+    let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
+    let caller = crate::Caller { principal: &principal, token: supplied.token() };
+    gives(&elsewhere, "exchanged");
+    let taken = exchange.handle(&caller);
+    text(&taken).await.unwrap();
+    scene.grant.takes_along(&taken);
+    drop(taken);
+    manager.forget(&exchange.key(&principal, supplied.token()));
+    own.log_out().await.unwrap();
+    assert_eq!(elsewhere.count("revoke access_token exchanged"), 1);
+}
