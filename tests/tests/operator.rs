@@ -193,15 +193,15 @@ async fn the_audit_trail_tells_of_every_token_that_leaves_through_the_sidecar() 
 #[tokio::test]
 async fn who_wants_a_token_that_lasts_gets_the_next_one() {
     let Some(scene) = Scene::new("who_wants_a_token_that_lasts_gets_the_next_one").await else { return };
-    let short = json!({"access_token": "short", "token_type": "Bearer", "expires_in": 20}).to_string();
+    let short = json!({"access_token": "short", "token_type": "Bearer", "expires_in": 12}).to_string();
     scene.issuer.faults().next(Place::Token, 1, Fault::Body { body: short });
     let mut server = scene.serve().await;
     eventually("the server has its token", || async { scene.asked() == 1 }).await;
     assert_eq!(scene.run(&["token"]).await.1.trim(), "short");
-    // Of 20 seconds half can be asked for.
+    // Of 12 seconds half can be asked for, and the next refresh is due with two and a half left.
     eventually("the token is half over", || async {
         let left = scene.run(&["token", "--json"]).await.1;
-        serde_json::from_str::<Value>(&left).unwrap()["expires_in"].as_u64().unwrap() < 10
+        serde_json::from_str::<Value>(&left).unwrap()["expires_in"].as_u64().unwrap() < 6
     })
     .await;
     let (code, next, said) = scene.run(&["token", "--min-ttl", "5m"]).await;
