@@ -61,10 +61,7 @@ impl CookieRules {
 
     /// What a request's headers bring under this name. Browsers may split cookies over several headers (HTTP/2).
     pub fn presented(&self, headers: &HeaderMap) -> Presented {
-        let lines: Vec<_> = headers.get_all(COOKIE).iter().collect();
-        if lines.iter().map(|line| line.len()).sum::<usize>() > MOST {
-            return Presented::Wrong;
-        }
+        let Some(lines) = short_enough(headers) else { return Presented::Wrong };
         let mut found: Option<&[u8]> = None;
         for value in lines.iter().flat_map(|line| self.values(line)) {
             match found {
@@ -78,11 +75,11 @@ impl CookieRules {
         }
     }
 
-    /// Every one that has the right form, for who wants to end whatever is there. As many as a request's head has room for.
+    /// Every one that has the right form, for who wants to end whatever is there; of more than a browser would send, none.
     pub fn all_presented(&self, headers: &HeaderMap) -> Vec<Secret> {
-        let lines = headers.get_all(COOKIE).iter();
         let mut all: Vec<Secret> = Vec::new();
-        for secret in lines.flat_map(|line| self.values(line)).filter_map(parse) {
+        let Some(lines) = short_enough(headers) else { return all };
+        for secret in lines.iter().flat_map(|line| self.values(line)).filter_map(parse) {
             if !all.contains(&secret) {
                 all.push(secret);
             }
@@ -109,6 +106,12 @@ impl CookieRules {
         value.set_sensitive(true);
         Some(value)
     }
+}
+
+/// A request's `Cookie` headers; `None`: they are longer than what is looked at.
+fn short_enough(headers: &HeaderMap) -> Option<Vec<&HeaderValue>> {
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().collect();
+    (lines.iter().map(|line| line.len()).sum::<usize>() <= MOST).then_some(lines)
 }
 
 fn parse(value: &[u8]) -> Option<Secret> {

@@ -7,17 +7,17 @@ use bearward_observe::{Denial, Event};
 use bearward_supply::{Found, Logins, Looking, SupplyError};
 use bearward_token::Principal;
 use http::HeaderMap;
-use http::header::ORIGIN;
 
 use crate::cookies::Presented;
 use crate::providers::SignedIn;
 use crate::routes::Application;
+use crate::same_site::Pages;
 use crate::sessions::Entered;
 
 const TWO_USERS: &str = "the session that came along is another user's than the request's own token";
 const NOT_ONE: &str = "the session's cookie is not one of ours, or there are several that differ";
 const DENIED: &str = "the user's login is not reused at this provider";
-const FROM_A_PAGE: &str = "a web page's request needs a token of its own beside the session's cookie";
+const FROM_A_PAGE: &str = "a page elsewhere needs a token of its own beside the session's cookie";
 const UNKNOWN: &str = "there is no such provider for sessions";
 const UNREADABLE: &str = "nothing is known of the session at the moment";
 
@@ -25,6 +25,7 @@ const UNREADABLE: &str = "nothing is known of the session at the moment";
 pub struct ProviderLogins {
     application: Arc<Application>,
     name: Arc<str>,
+    pages: Pages,
     /// Why nobody's is used; `None`: they are.
     denial: Option<Denial>,
 }
@@ -33,7 +34,8 @@ impl ProviderLogins {
     /// Of the provider of this name. `denial` is why the gateway may not use them, as far as that hangs on its own part of
     /// the configuration.
     pub fn new(application: Arc<Application>, name: &str, denial: Option<Denial>) -> Self {
-        Self { application, name: name.into(), denial }
+        let pages = Pages { home: application.home.clone(), others: application.origins.clone() };
+        Self { application, name: name.into(), pages, denial }
     }
 
     async fn find(
@@ -48,8 +50,8 @@ impl ProviderLogins {
             return Err(SupplyError::not_for_caller(DENIED));
         }
         let cookie = match app.session_cookie.presented(headers) {
-            // Where nobody has verified a caller, a browser's cookie alone would say who calls, whatever page made it call.
-            Presented::One(_) if caller.is_none() && is_from_browser(headers) => {
+            // Where nobody has verified a caller, the cookie alone says who calls, and a page elsewhere may have made it call.
+            Presented::One(_) if caller.is_none() && !self.pages.may_ask(headers) => {
                 return Err(SupplyError::not_for_caller(FROM_A_PAGE));
             }
             Presented::One(cookie) => cookie,
@@ -96,11 +98,6 @@ impl ProviderLogins {
             _ => Ok(None),
         }
     }
-}
-
-/// Browsers say from where a page calls; programs do not.
-fn is_from_browser(headers: &HeaderMap) -> bool {
-    headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
 impl Logins for ProviderLogins {

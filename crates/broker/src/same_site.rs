@@ -60,7 +60,7 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// Whether a request comes from one of them, as far as the browser says; what says nothing is no page, or one of our own.
-    fn may_ask(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn may_ask(&self, headers: &HeaderMap) -> bool {
         let is_from_elsewhere =
             headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
         let mut origins = headers.get_all(ORIGIN).iter();

@@ -48,7 +48,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Tells the issuer of logouts.
     pub revoker: Option<Arc<Revoker>>,
-    /// As long as a session can live: what is not written for so long is forgotten.
+    /// As long as a session can live. What is not written for so long, and two days more, is forgotten.
     pub kept_for: Duration,
 }
 

@@ -79,8 +79,9 @@ async fn come_back(app: &Arc<Application>, query: &str, headers: &HeaderMap) -> 
     let Presented::One(browser) = app.browser_cookie.presented(headers) else {
         return Err(Problem::new(ProblemKind::StateMismatch));
     };
-    let completed = app.login.complete(query, &browser).await?;
+    // First, for nothing that comes may be lost for want of it.
     let cookie = Secret::new().map_err(|_| Problem::new(ProblemKind::Unavailable))?;
+    let completed = app.login.complete(query, &browser).await?;
     let begun = app.tokens.begin(&cookie, completed.refresh_token, completed.granted, completed.sent).await;
     begun.map_err(|failure| {
         tracing::warn!(%failure, "a sign-in cannot be kept");

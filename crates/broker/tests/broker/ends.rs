@@ -163,6 +163,10 @@ async fn who_signs_out_is_signed_out_among_however_many_cookies() {
     let cookies: Vec<_> = planted.chain([format!("{name}={session}")]).collect();
     let mut out = own("/auth/logout", &json!({}));
     out.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
+    let more = format!("{}; filler={}", cookies.join("; "), "x".repeat(64 * 1024));
+    let mut endless = own("/auth/logout", &json!({}));
+    endless.headers_mut().insert(header::COOKIE, more.parse().unwrap());
+    assert_eq!(problem(&page.send(endless).await), (401, "session-ambiguous"), "more than a browser sends");
     assert_eq!(page.send(out).await.status, 200);
     page.cookies = vec![(name, session)];
     assert_eq!(page.get("/auth/session").await.body["authenticated"], false);

@@ -13,18 +13,7 @@ use tower::ServiceExt;
 
 use crate::breaking::Breaking;
 use crate::page::*;
-
-/// For what happens on another task; that it does at all is asserted.
-async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !happened().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), waiting)
-        .await
-        .unwrap_or_else(|_| panic!("not seen: {what}"));
-}
+use crate::scene::until;
 
 // HARD 13
 #[tokio::test]

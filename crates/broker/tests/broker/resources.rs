@@ -1,7 +1,6 @@
 //! One sign-in, tokens for several resources.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +11,7 @@ use bearward_supply::{Handle, Label, Revoked, Target, Wanted};
 use bearward_testbed::authorization_server::{Fault, Place};
 use serde_json::Value;
 
-use crate::scene::{CALENDAR, CONTACTS, MCP, Scene, scene};
+use crate::scene::{CALENDAR, CONTACTS, MCP, Scene, scene, until};
 
 /// Somebody who has signed in.
 struct Signed {
@@ -43,12 +42,7 @@ impl Signed {
 
     /// Waits until the issuer has so many requests for a refresh.
     async fn asked(&self, times: u64) {
-        let came = async {
-            while self.scene.refreshes() < times {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), came).await.unwrap();
+        until("so many refreshes", async || self.scene.refreshes() >= times).await;
     }
 }
 

@@ -158,7 +158,7 @@ async fn a_session_whose_token_is_not_taken_for_an_exchange_any_more_gets_anothe
 
 // HARD 29
 #[tokio::test]
-async fn at_a_gateway_a_cookie_alone_counts_from_a_program_and_never_from_a_page() {
+async fn at_a_gateway_a_cookie_alone_counts_from_a_program_and_from_a_page_of_our_own_and_no_other() {
     let mut page = page().await;
     page.sign_in("/").await;
     let logins = ProviderLogins::new(page.application.clone(), "tools", None);
@@ -170,9 +170,10 @@ async fn at_a_gateway_a_cookie_alone_counts_from_a_program_and_never_from_a_page
         let more = more.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         HeaderMap::from_iter([cookie].into_iter().chain(more))
     };
-    let by_program = headers(&[]);
-    assert!(logins.of_request(&by_program, None).await.unwrap().is_some());
-    for more in [("origin", "https://evil.example"), ("origin", HOME), ("sec-fetch-site", "same-site")] {
+    for ours in [headers(&[]), headers(&[("origin", HOME), ("sec-fetch-site", "same-origin")])] {
+        assert!(logins.of_request(&ours, None).await.unwrap().is_some());
+    }
+    for more in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "same-site")] {
         let by_page = headers(&[more]);
         assert!(logins.of_request(&by_page, None).await.is_err(), "{more:?}");
         let found = logins.of_request(&by_page, Some(&caller)).await.unwrap();

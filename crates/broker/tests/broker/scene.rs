@@ -158,3 +158,14 @@ impl Scene {
         self.issuer.counts().snapshot().grant("refresh_token")
     }
 }
+
+/// For what happens on another task; that it does at all is asserted.
+pub(crate) async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !happened().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    let seen = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(seen.is_ok(), "not seen: {what}");
+}

@@ -330,10 +330,7 @@ fn exchanged_for(
     elsewhere: &Arc<Server>,
     token: &AccessToken,
 ) -> Handle {
-    let request = Arc::new(elsewhere.request(&scene.clock));
-    let revoker = Arc::new(Revoker::start(request.clone(), memory(&scene.clock)));
-    let label = Label::new("exchanged", &Observer::new());
-    let exchange = Exchange::new(manager.clone(), label, request, None, Some(revoker));
+    let exchange = exchange_at(&elsewhere, &manager, &scene);
     let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
     let handle = exchange.handle(&crate::Caller { principal: &principal, token });
     scene.grant.takes_along(&handle);
@@ -499,6 +496,13 @@ async fn a_server_that_does_not_know_of_resources_refuses_one_target_and_is_left
     assert!(!own.is_left_alone());
 }
 
+fn exchange_at(server: &Arc<Server>, manager: &Arc<TokenManager>, scene: &Scene) -> Exchange {
+    let request = Arc::new(server.request(&scene.clock));
+    let revoker = Arc::new(Revoker::start(request.clone(), memory(&scene.clock)));
+    let label = Label::new("exchanged", &Observer::new());
+    Exchange::new(manager.clone(), label, request, None, Some(revoker))
+}
+
 // HARD 14
 #[tokio::test]
 async fn what_is_taken_along_after_the_logout_has_no_token_though_it_had_one() {
@@ -506,10 +510,7 @@ async fn what_is_taken_along_after_the_logout_has_no_token_though_it_had_one() {
     let manager = Arc::new(scene.manager());
     let own = handle(&manager, &scene.grant);
     let supplied = own.ensure_access(&Wanted::default()).await.unwrap();
-    let request = Arc::new(elsewhere.request(&scene.clock));
-    let revoker = Arc::new(Revoker::start(request.clone(), memory(&scene.clock)));
-    let label = Label::new("exchanged", &Observer::new());
-    let exchange = Exchange::new(manager.clone(), label, request, None, Some(revoker));
+    let exchange = exchange_at(&elsewhere, &manager, &scene);
     let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
     let caller = crate::Caller { principal: &principal, token: supplied.token() };
     // The same token, as a bearer token at the gateway.
@@ -531,10 +532,7 @@ async fn a_logout_ends_what_was_taken_along_although_the_manager_has_forgotten_i
     let manager = Arc::new(scene.manager());
     let own = handle(&manager, &scene.grant);
     let supplied = own.ensure_access(&Wanted::default()).await.unwrap();
-    let request = Arc::new(elsewhere.request(&scene.clock));
-    let revoker = Arc::new(Revoker::start(request.clone(), memory(&scene.clock)));
-    let label = Label::new("exchanged", &Observer::new());
-    let exchange = Exchange::new(manager.clone(), label, request, None, Some(revoker));
+    let exchange = exchange_at(&elsewhere, &manager, &scene);
     let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
     let caller = crate::Caller { principal: &principal, token: supplied.token() };
     gives(&elsewhere, "exchanged");
