@@ -330,7 +330,7 @@ fn exchanged_for(
     elsewhere: &Arc<Server>,
     token: &AccessToken,
 ) -> Handle {
-    let exchange = exchange_at(&elsewhere, &manager, &scene);
+    let exchange = exchange_at(elsewhere, manager, scene);
     let principal = crate::source::tests::principal("alice", serde_json::Value::Null);
     let handle = exchange.handle(&crate::Caller { principal: &principal, token });
     scene.grant.takes_along(&handle);
