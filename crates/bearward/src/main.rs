@@ -3,6 +3,10 @@
 use bearward::cli::{Cli, exit::Exit};
 use clap::Parser;
 
+/// The same on every system; musl's own is slow where there are several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Exit {
     Cli::parse().run()
 }

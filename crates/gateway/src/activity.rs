@@ -1,40 +1,31 @@
 //! Notices connections that do nothing: each costs a file descriptor, which anybody can ask for without a token.
 
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Response;
-use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::Instant;
 
-use crate::body::{Body, BodyError};
+use crate::body::Body;
 
 /// What happens on one connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Activity {
-    state: Arc<Mutex<State>>,
-}
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Activity(Arc<State>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// Requests whose answers are not complete.
-    open: u32,
-    has_asked: bool,
-    /// When the connection was made, or its last request ended.
-    idle_since: Instant,
+    open: AtomicU32,
+    /// Requests that have come, and those that have ended: whoever looks twice sees whether something happened. It may begin
+    /// anew, for nobody has so many between two looks.
+    events: AtomicU32,
 }
 
 /// One open request. It ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Open {
-    activity: Activity,
-}
+pub(crate) struct Open(Activity);
 
-/// How long a connection may do nothing.
+/// How long a connection may do nothing. It is looked at a few times in that, and may have a little longer.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// Before its first request.
@@ -42,6 +33,9 @@ pub struct Patience {
     /// Between two.
     pub between: Duration,
 }
+
+/// So often it is looked at.
+const LOOKS: u32 = 4;
 
 impl Default for Patience {
     fn default() -> Self {
@@ -51,80 +45,53 @@ impl Default for Patience {
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        let state = State { open: 0, has_asked: false, idle_since: Instant::now() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self::default()
     }
 
     /// A request has come.
     pub(crate) fn open(&self) -> Open {
-        let mut state = self.state();
-        state.open += 1;
-        state.has_asked = true;
-        Open { activity: self.clone() }
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        self.0.events.fetch_add(1, Ordering::Relaxed);
+        Open(self.clone())
     }
 
-    /// Completes when nothing has happened for too long.
+    /// Completes when nothing has happened for too long. No request reads a clock for it.
     pub(crate) async fn idle(&self, patience: Patience) {
+        tokio::time::sleep(patience.first).await;
+        let mut seen = 0;
+        let mut looks = LOOKS;
         loop {
-            let (until, is_busy) = {
-                let state = self.state();
-                let patience = if state.has_asked { patience.between } else { patience.first };
-                (state.idle_since + patience, state.open > 0)
-            };
-            let now = Instant::now();
-            if !is_busy && now >= until {
+            let events = self.0.events.load(Ordering::Relaxed);
+            let is_busy = self.0.open.load(Ordering::Relaxed) > 0;
+            if events == 0 {
                 return;
             }
-            // A busy connection is looked at again later; nothing waits for this to be exact.
-            tokio::time::sleep_until(until.max(now + Duration::from_secs(1))).await;
+            looks = if is_busy || events != seen { 0 } else { looks + 1 };
+            if looks == LOOKS {
+                return;
+            }
+            seen = events;
+            tokio::time::sleep(patience.between / LOOKS).await;
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut state = self.activity.state();
-        state.open -= 1;
-        state.idle_since = Instant::now();
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.events.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Keeps a request open until its answer's body has been sent or dropped.
 pub(crate) fn until_sent(answer: Response<Body>, open: Open) -> Response<Body> {
-    answer.map(|body| Sending { body, _open: open }.boxed_unsync())
-}
-
-struct Sending {
-    body: Body,
-    _open: Open,
-}
-
-impl HttpBody for Sending {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    answer.map(|body| body.keeping(open))
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     /// How long it takes until the connection counts as idle; `None` when it does not within ten minutes.
@@ -139,7 +106,11 @@ mod tests {
         assert_eq!(idle_after(&Activity::new()).await, Some(15));
         let activity = Activity::new();
         drop(activity.open());
-        assert_eq!(idle_after(&activity).await, Some(120));
+        assert_eq!(
+            idle_after(&activity).await,
+            Some(135),
+            "two minutes, and up to half a minute until it is seen"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -149,7 +120,23 @@ mod tests {
         drop(one);
         assert_eq!(idle_after(&activity).await, None);
         drop(two);
-        assert_eq!(idle_after(&activity).await, Some(120));
+        assert_eq!(idle_after(&activity).await, Some(135));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_something_happens_now_and_then_is_not_idle() {
+        let activity = Activity::new();
+        let asking = async {
+            for _ in 0..60 {
+                tokio::time::sleep(Duration::from_secs(110)).await;
+                drop(activity.open());
+            }
+        };
+        drop(activity.open());
+        tokio::select! {
+            () = activity.idle(Patience::default()) => panic!("it was asked something every two minutes"),
+            () = asking => {}
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,6 +145,6 @@ mod tests {
         let answer = until_sent(Response::new(crate::body::full("x")), activity.open());
         assert_eq!(idle_after(&activity).await, None);
         drop(answer);
-        assert_eq!(idle_after(&activity).await, Some(120));
+        assert_eq!(idle_after(&activity).await, Some(135));
     }
 }

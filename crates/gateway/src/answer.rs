@@ -63,10 +63,12 @@ impl Asked {
     }
 
     /// An answer with this status and these words.
+    #[cold]
     pub fn error(&self, status: StatusCode, message: &str) -> Response<Body> {
         self.error_with(status, SERVER_ERROR, message)
     }
 
+    #[cold]
     fn error_with(&self, status: StatusCode, code: i64, message: &str) -> Response<Body> {
         let document = if self.is_json_rpc {
             json!({"jsonrpc": "2.0", "id": self.id, "error": {"code": code, "message": message}})
@@ -80,6 +82,7 @@ impl Asked {
     }
 
     /// A request that is none.
+    #[cold]
     pub fn misshapen(&self, wrong: Misshapen) -> Response<Body> {
         let mut answer = self.error(wrong.status(), wrong.message());
         if let Some(allow) = wrong.allow() {
@@ -89,6 +92,7 @@ impl Asked {
     }
 
     /// A guard's refusal, with its challenge.
+    #[cold]
     pub fn refusal(&self, guard: &Guard, refusal: &Refusal) -> Response<Body> {
         let mut answer = self.error(refusal.status(), refusal.message());
         if let Some(challenge) = guard.challenge(refusal) {
@@ -110,6 +114,7 @@ impl Asked {
     }
 
     /// A body that is no message, or not clearly one.
+    #[cold]
     pub fn bad_message(&self, error: MessageError) -> Response<Body> {
         let (code, message) = match error {
             MessageError::NotJsonRpc => (PARSE_ERROR, "The request body is not JSON"),
@@ -121,12 +126,14 @@ impl Asked {
     }
 
     /// Headers that contradict the body (SPEC PX-2).
+    #[cold]
     pub fn disagreement(&self) -> Response<Body> {
         let message = "The Mcp-Method and Mcp-Name headers do not say what the request body says";
         self.error_with(StatusCode::BAD_REQUEST, DISAGREEMENT_CODE, message)
     }
 
     /// A body that could not be collected.
+    #[cold]
     pub fn bad_body(&self, error: CollectError) -> Response<Body> {
         match error {
             CollectError::TooLarge => {
@@ -140,6 +147,7 @@ impl Asked {
     }
 
     /// A failure behind. The cause has gone to the log.
+    #[cold]
     pub fn failure(&self, error: &ForwardError) -> Response<Body> {
         match error {
             ForwardError::Upstream(crate::upstream::UpstreamError::Timeout { .. }) => {

@@ -87,13 +87,13 @@ impl Egress {
         };
         let seen = self.audit.as_ref().map(|trail| (trail, head.method.clone(), head.headers.clone()));
         let credential = provider.credential(&head.headers, None, &*self.forwarder.clock).await;
-        let outgoing = match self.outgoing(head, incoming, uri).await {
+        let (outgoing, again) = match self.outgoing(head, incoming, uri.clone()).await {
             Ok(outgoing) => outgoing,
             Err(error) => return asked.bad_body(error),
         };
         let forwarded = match credential {
             Ok(credential) => {
-                let answer = self.forwarder.forward(outgoing, Some(&credential), None).await;
+                let answer = self.forwarder.forward(outgoing, &uri, again, Some(&credential), None).await;
                 if let Some((trail, method, headers)) = &seen {
                     let status = answer.as_ref().ok().map(Response::status);
                     Record::new(Some(*trail), SIDECAR, (method, headers), None).departed(&credential, status);
@@ -109,9 +109,9 @@ impl Egress {
         };
         match forwarded {
             Ok(answer) => {
-                let (mut head, incoming) = answer.into_parts();
+                let (mut head, body) = answer.into_parts();
                 headers::clean_response(&mut head.headers);
-                Response::from_parts(head, body::streamed(incoming))
+                Response::from_parts(head, body)
             }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -171,26 +171,35 @@ impl Egress {
         })
     }
 
+    /// A request as it leaves, and how it is made once more, where that can be.
     async fn outgoing(
         &self,
         head: Parts,
         incoming: Incoming,
-        uri: http::Uri,
-    ) -> Result<Outgoing, body::CollectError> {
+        to: http::Uri,
+    ) -> Result<(Outgoing, impl FnOnce() -> Option<Outgoing>), body::CollectError> {
         let length = incoming.size_hint().exact();
-        let payload = match length {
+        let mut headers = head.headers;
+        headers::clean_request(&mut headers, &self.reserved);
+        let (payload, again) = match length {
             Some(length) if length <= REPLAY_LIMIT => {
-                Payload::Collected(body::collect(incoming, REPLAY_LIMIT as usize).await?)
+                let bytes = body::collect(incoming, REPLAY_LIMIT as usize).await?;
+                let again = (head.method.clone(), to.clone(), headers.clone(), bytes.clone());
+                (Payload::Collected(bytes), Some(again))
             }
-            _ => Payload::Streamed(incoming),
+            _ => {
+                if let Some(length) = length {
+                    // Known lengths stay known: some APIs refuse chunked uploads.
+                    headers.insert(CONTENT_LENGTH, length.into());
+                }
+                (Payload::Streamed(incoming), None)
+            }
         };
-        let mut outgoing = head.headers;
-        headers::clean_request(&mut outgoing, &self.reserved);
-        if let (Some(length), Payload::Streamed(_)) = (length, &payload) {
-            // Known lengths stay known: some APIs refuse chunked uploads.
-            outgoing.insert(CONTENT_LENGTH, length.into());
-        }
-        Ok(Outgoing { method: head.method, uri, headers: outgoing, payload, is_see_through: false })
+        let again = || {
+            let (method, to, headers, bytes) = again?;
+            Some(Outgoing::new(method, to, headers, Payload::Collected(bytes)))
+        };
+        Ok((Outgoing::new(head.method, to, headers, payload), again))
     }
 
     fn unknown_provider(&self) -> String {

@@ -17,21 +17,16 @@ use hyper::body::Incoming;
 
 use crate::body::{self, Body};
 use crate::provider::{AttachError, Credential};
-use crate::upstream::{ANSWER_TIMEOUT, UPLOAD_TIMEOUT, UpstreamClient, UpstreamError};
+use crate::upstream::{ANSWER_TIMEOUT, UPLOAD_TIMEOUT, UpstreamClient, UpstreamError, origin_of};
 
 /// Session expired, as some frameworks answer instead of 401.
 const AUTHENTICATION_TIMEOUT: u16 = 419;
 
-/// A request that is ready to leave, but for the credential.
+/// A request that is ready to leave, but for the credential. In a box, for it passes through many hands.
 pub struct Outgoing {
-    /// As the caller sent it.
-    pub method: Method,
-    /// Upstream's own URI.
-    pub uri: Uri,
-    /// Cleaned.
-    pub headers: HeaderMap,
-    /// The body.
-    pub payload: Payload,
+    request: Box<Request<Body>>,
+    /// How long to wait for an answer's head.
+    limit: Duration,
     /// The upstream verifies its callers by itself: a 401 is its word to them.
     pub is_see_through: bool,
 }
@@ -77,54 +72,55 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Sends a request, with the provider's token if there is a provider. A request that carries the caller's own
-    /// credential already gets the upstream's own answer to it.
+    /// Sends a request, with the provider's token if there is a provider; `again` is the same request once more, where its
+    /// body is at hand. A request that carries the caller's own credential already gets the upstream's own answer to it.
     ///
     /// # Errors
     /// As [`ForwardError`] says. A token is got before a byte is sent.
     pub async fn forward(
         &self,
         outgoing: Outgoing,
+        to: &Uri,
+        again: impl FnOnce() -> Option<Outgoing>,
         credential: Option<&Credential<'_>>,
         caller: Option<&Principal>,
-    ) -> Result<Response<Incoming>, ForwardError> {
+    ) -> Result<Response<Body>, ForwardError> {
         let Some(credential) = credential else {
-            let origin = origin(&outgoing.uri);
-            let limit = outgoing.limit();
-            let is_callers_own = outgoing.is_see_through;
-            let answer = self.upstream.send(outgoing.into_request(), limit).await?;
-            if is_callers_own {
+            let Outgoing { request, limit, is_see_through } = outgoing;
+            let answer = self.upstream.send(request, to, limit).await?;
+            if is_see_through {
                 return Ok(answer);
             }
-            return refuse_challenge(answer, None, origin);
+            return refuse_challenge(answer, None, to);
         };
         let token = credential.token().await?;
-        let (again, origin) = (outgoing.copy(), origin(&outgoing.uri));
-        let answer = self.send(outgoing, credential, &token, caller).await?;
+        let answer = self.send(outgoing, to, credential, &token, caller).await?;
         if !is_about_our_token(answer.status()) {
-            return refuse_challenge(answer, Some(credential), origin);
+            return refuse_challenge(answer, Some(credential), to);
         }
-        let answer = match self.retry(again, credential, &token, caller).await? {
+        // Boxed: hardly any request needs it, and each would have room for it.
+        let answer = match Box::pin(self.retry(again(), to, credential, &token, caller)).await? {
             Some(second) => second,
             None => answer,
         };
-        refuse_challenge(answer, Some(credential), origin)
+        refuse_challenge(answer, Some(credential), to)
     }
 
     async fn retry(
         &self,
         again: Option<Outgoing>,
+        to: &Uri,
         credential: &Credential<'_>,
         refused: &Supplied,
         caller: Option<&Principal>,
-    ) -> Result<Option<Response<Incoming>>, ForwardError> {
+    ) -> Result<Option<Response<Body>>, ForwardError> {
         let provider = &credential.provider.name;
         self.observer.emit(Event::Retry401 { provider: provider.clone() });
         // Also without a body to replay: the next request then has a token that works.
         let (Some(again), Some(token)) = (again, credential.instead_of(refused).await?) else {
             return Ok(None);
         };
-        let answer = self.send(again, credential, &token, caller).await?;
+        let answer = self.send(again, to, credential, &token, caller).await?;
         if !is_about_our_token(answer.status()) {
             self.observer.emit(Event::RetrySuccess { provider: provider.clone() });
         }
@@ -134,74 +130,58 @@ impl Forwarder {
     async fn send(
         &self,
         mut outgoing: Outgoing,
+        to: &Uri,
         credential: &Credential<'_>,
         token: &Supplied,
         caller: Option<&Principal>,
-    ) -> Result<Response<Incoming>, ForwardError> {
+    ) -> Result<Response<Body>, ForwardError> {
         let provider = credential.provider;
-        provider.attach(&mut outgoing.headers, token, caller, &*self.clock)?;
-        self.observer.emit(Event::HeaderAttached { provider: provider.name.clone() });
-        let limit = outgoing.limit();
-        Ok(self.upstream.send(outgoing.into_request(), limit).await?)
+        provider.attach(outgoing.request.headers_mut(), token, caller, &*self.clock)?;
+        self.observer.tally(&provider.attached, || Event::HeaderAttached { provider: provider.name.clone() });
+        let Outgoing { request, limit, .. } = outgoing;
+        Ok(self.upstream.send(request, to, limit).await?)
     }
 }
 
 impl Outgoing {
-    /// The same request once more, if its body is at hand.
-    fn copy(&self) -> Option<Self> {
-        let Payload::Collected(bytes) = &self.payload else { return None };
-        Some(Self {
-            method: self.method.clone(),
-            uri: self.uri.clone(),
-            headers: self.headers.clone(),
-            payload: Payload::Collected(bytes.clone()),
-            is_see_through: self.is_see_through,
-        })
-    }
-
-    /// How long to wait for an answer's head.
-    fn limit(&self) -> Duration {
-        match self.payload {
-            Payload::Collected(_) => ANSWER_TIMEOUT,
-            Payload::Streamed(_) => UPLOAD_TIMEOUT,
-        }
-    }
-
-    fn into_request(self) -> Request<Body> {
-        let body = match self.payload {
-            Payload::Collected(bytes) => body::full(bytes),
-            Payload::Streamed(incoming) => body::streamed(incoming),
+    /// As the caller sent it, to the upstream's own URI, with headers that are clean.
+    pub fn new(method: Method, to: Uri, headers: HeaderMap, payload: Payload) -> Self {
+        let (body, limit) = match payload {
+            Payload::Collected(bytes) => (body::full(bytes), ANSWER_TIMEOUT),
+            Payload::Streamed(incoming) => (body::streamed(incoming), UPLOAD_TIMEOUT),
         };
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
+        let mut request = Box::new(Request::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = to;
+        *request.headers_mut() = headers;
+        Self { request, limit, is_see_through: false }
+    }
+
+    /// For an upstream that verifies its callers by itself.
+    #[must_use]
+    pub fn see_through(self, is_see_through: bool) -> Self {
+        Self { is_see_through, ..self }
     }
 }
 
 /// A 401 or 419 is always about our credential, a 403 where it comes with a challenge; a plain 403 is the
 /// upstream's word to the caller and passes.
 fn refuse_challenge(
-    answer: Response<Incoming>,
+    answer: Response<Body>,
     credential: Option<&Credential<'_>>,
-    origin: String,
-) -> Result<Response<Incoming>, ForwardError> {
+    to: &Uri,
+) -> Result<Response<Body>, ForwardError> {
     let status = answer.status();
     let challenged = status == StatusCode::FORBIDDEN && answer.headers().contains_key(WWW_AUTHENTICATE);
     if is_about_our_token(status) || challenged {
         let provider = credential.map(|credential| credential.provider.name.clone());
-        return Err(ForwardError::Refused { provider, origin, status });
+        return Err(ForwardError::Refused { provider, origin: origin_of(to), status });
     }
     Ok(answer)
 }
 
 fn is_about_our_token(status: StatusCode) -> bool {
     status == StatusCode::UNAUTHORIZED || status.as_u16() == AUTHENTICATION_TIMEOUT
-}
-
-fn origin(uri: &Uri) -> String {
-    format!("{}://{}", uri.scheme_str().unwrap_or("http"), uri.authority().map_or("", |a| a.as_str()))
 }
 
 fn describe(provider: Option<&str>) -> String {

@@ -4,22 +4,31 @@
 //! hyper takes the safe one of two lengths and says nothing of the other, so the heads are looked at on their way to
 //! it. This reads along and decides nothing but that: where it loses its way, hyper's own answer stands.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 /// Longest begin of a line that is kept when it comes in pieces: enough for the fields that give a length.
 const KEPT: usize = 128;
+
+/// How long a peer may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A stream whose incoming heads are looked at.
 pub(crate) struct Watched<S> {
     inner: S,
     framing: Framing,
     seen: Doubt,
+    /// Set while a head has come in part: most come in one piece, and need no timer.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 /// Whether a head with two lengths has been seen on a connection. Once it has, nothing on it can be trusted.
@@ -36,7 +45,17 @@ impl Doubt {
 impl<S> Watched<S> {
     pub(crate) fn new(inner: S) -> (Self, Doubt) {
         let seen = Doubt::default();
-        (Self { inner, framing: Framing::default(), seen: seen.clone() }, seen)
+        (Self { inner, framing: Framing::default(), seen: seen.clone(), late: None }, seen)
+    }
+
+    /// An error when a head has begun long ago and has not ended.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.framing.is_within_head() {
+            self.late = None;
+            return Poll::Pending;
+        }
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep(HEAD_TIMEOUT)));
+        late.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -55,7 +74,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             // Before hyper sees the bytes: its service asks for this.
             this.seen.0.store(true, Ordering::Release);
         }
-        polled
+        match this.poll_late(cx) {
+            Poll::Ready(late) if polled.is_pending() => Poll::Ready(late),
+            _ => polled,
+        }
     }
 }
 
@@ -124,6 +146,11 @@ struct Lengths {
 }
 
 impl Framing {
+    /// Whether a head has begun and not ended.
+    fn is_within_head(&self) -> bool {
+        self.part == Part::Head && (self.in_fields || !self.line.is_empty())
+    }
+
     /// Reads on; true when a head in these bytes gives its length more than once.
     fn read(&mut self, mut bytes: &[u8]) -> bool {
         let mut found = false;
@@ -133,7 +160,7 @@ impl Framing {
                 Part::Body(left) => self.skip(bytes, left, Part::Body, Part::Head),
                 Part::Chunk(left) => self.skip(bytes, left, Part::Chunk, Part::Size),
                 Part::Head | Part::Size | Part::Trailer => {
-                    let end = bytes.iter().position(|byte| *byte == b'\n');
+                    let end = memchr(b'\n', bytes);
                     let (begin, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));
                     if self.line.is_empty() && end.is_some() {
                         found |= self.line(begin);

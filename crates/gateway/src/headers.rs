@@ -6,29 +6,54 @@
 
 use std::net::IpAddr;
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
-};
+use bytes::BytesMut;
+use http::header::{CONNECTION, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
 
 /// Hop-by-hop whatever `Connection` says (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+const HOP_BY_HOP: Names = Names::new(&[
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+]);
 
 /// Credentials and words about the caller that must not cross.
-const PRIVATE: [HeaderName; 4] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, FORWARDED];
+const PRIVATE: Names = Names::new(&["authorization", "proxy-authorization", "cookie", "forwarded"]);
+
+/// What belongs to one message and is said anew of the next.
+const OF_THE_MESSAGE: Names = Names::new(&["host", "content-length"]);
 
 /// Prefixes that only Bearward may set, in their one canonical spelling.
 const OWN_PREFIXES: [&str; 2] = ["x-bearward-", "x-forwarded-"];
+
+/// Names in their canonical spelling, asked about for each header of each message: most are of another length than all of
+/// these, which one bit tells.
+struct Names {
+    names: &'static [&'static str],
+    lengths: u32,
+}
+
+impl Names {
+    const fn new(names: &'static [&'static str]) -> Self {
+        let (mut lengths, mut rest) = (0, names);
+        while let [name, more @ ..] = rest {
+            lengths |= 1 << name.len();
+            rest = more;
+        }
+        Self { names, lengths }
+    }
+
+    /// However it is spelt.
+    fn hold(&self, name: &str) -> bool {
+        let has_length = name.len() < 32 && self.lengths & (1 << name.len()) != 0;
+        has_length && self.names.iter().any(|known| is(name, known))
+    }
+}
 
 /// Headers that this process sets and no caller may.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +79,9 @@ impl Reserved {
 
     /// Whether a header is one of these, however it is spelt.
     pub fn holds(&self, name: &HeaderName) -> bool {
-        let name = canonical(name.as_str());
-        self.names.contains(&name) || self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+        let name = name.as_str();
+        self.names.iter().any(|known| is(name, known))
+            || self.prefixes.iter().any(|prefix| begins(name, prefix))
     }
 }
 
@@ -63,67 +89,118 @@ impl Reserved {
 pub fn is_taken(name: &HeaderName) -> bool {
     const PREFIXES: [&str; 4] = ["mcp-", "content-", "accept", "sec-"];
     const NAMES: [&str; 6] = ["origin", "last-event-id", "user-agent", "expect", "via", "cache-control"];
-    let plain = canonical(name.as_str());
-    let is_protocol = NAMES.contains(&plain.as_str()) || PREFIXES.iter().any(|p| plain.starts_with(p));
-    is_protocol || never_crosses(name) || Reserved::new([]).holds(name)
+    let text = name.as_str();
+    let is_protocol = NAMES.iter().any(|known| is(text, known)) || PREFIXES.iter().any(|p| begins(text, p));
+    is_protocol || never_crosses(text) || Reserved::new([]).holds(name)
 }
 
 /// Lower case, and whatever is neither letter nor digit as `-`: servers that make variables of headers (RFC 3875 §4.1.18)
 /// read `_`, and some `.` and its like, as the same header.
 fn canonical(name: &str) -> String {
-    name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+    name.bytes().map(|byte| char::from(canonical_byte(byte))).collect()
+}
+
+/// A header's name is ASCII.
+fn canonical_byte(byte: u8) -> u8 {
+    match byte.to_ascii_lowercase() {
+        plain @ (b'a'..=b'z' | b'0'..=b'9') => plain,
+        _ => b'-',
+    }
+}
+
+/// Whether a name is `known`, however it is spelt; `known` is in its canonical spelling. Every header of every request
+/// is asked about, so nothing is copied for it.
+fn is(name: &str, known: &str) -> bool {
+    name.len() == known.len() && begins(name, known)
+}
+
+fn begins(name: &str, known: &str) -> bool {
+    name.len() >= known.len()
+        && name.bytes().zip(known.bytes()).all(|(byte, known)| canonical_byte(byte) == known)
 }
 
 /// Makes a caller's headers fit to leave: removes what must not cross, `Host` and the length included,
 /// which belong to the new message.
 pub fn clean_request(headers: &mut HeaderMap, reserved: &Reserved) {
-    remove_hop_by_hop(headers);
-    remove(headers, |name| never_crosses(name) || reserved.holds(name));
+    remove_named_in_connection(headers);
+    remove(headers, |name| never_crosses(name.as_str()) || reserved.holds(name));
 }
 
-/// Headers by which some servers let a request have another method than it was judged by.
-const OTHER_METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+/// What of a judged request's headers may leave: the same, without what could be taken for another one. A copy, since a
+/// request may have to leave twice.
+pub fn of_judged_request(came: &HeaderMap, reserved: &Reserved) -> HeaderMap {
+    let named = named_in_connection(came);
+    let crosses = |name: &HeaderName| {
+        let text = name.as_str();
+        !(never_crosses(text) || reserved.holds(name) || is_ambiguous(text) || named.contains(name))
+    };
+    let mut headers = HeaderMap::with_capacity(came.len() + ADDED);
+    for (name, value) in came.iter().filter(|(name, _)| crosses(name)) {
+        headers.append(name, value.clone());
+    }
+    headers
+}
 
-/// Removes headers by which a request could be taken for another one, and headers with `_` in their names, but for `Mcp-Param-*`: many servers read `_` as `-`, so that
-/// `mcp_session_id` would be a session that nobody has judged (SPEC PX-7, HARD 27).
-pub fn remove_ambiguous(headers: &mut HeaderMap) {
-    remove(headers, |name| name.as_str().contains('_') && !name.as_str().starts_with("mcp-param-"));
-    remove(headers, |name| OTHER_METHODS.contains(&canonical(name.as_str()).as_str()));
+/// So many are added to most requests.
+const ADDED: usize = 5;
+
+/// Headers by which some servers let a request have another method than it was judged by.
+const OTHER_METHODS: Names = Names::new(&["x-http-method-override", "x-http-method", "x-method-override"]);
+
+/// Headers by which a request could be taken for another one, and those with `_` in their names, but for `Mcp-Param-*`: many
+/// servers read `_` as `-`, so that `mcp_session_id` would be a session that nobody has judged (SPEC PX-7, HARD 27).
+fn is_ambiguous(name: &str) -> bool {
+    (name.as_bytes().contains(&b'_') && !name.starts_with("mcp-param-")) || OTHER_METHODS.hold(name)
 }
 
 /// Makes an upstream's headers fit for the caller. A challenge from behind speaks about *our* credential
 /// and would mislead the caller (SPEC PX-9).
 pub fn clean_response(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    headers.remove(WWW_AUTHENTICATE);
+    remove_named_in_connection(headers);
+    remove(headers, |name| HOP_BY_HOP.hold(name.as_str()) || name == WWW_AUTHENTICATE);
 }
 
 /// The same for an upstream that speaks to the caller itself: only what belongs to the hop goes.
 pub fn clean_hop(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
+    remove_named_in_connection(headers);
+    remove(headers, |name| HOP_BY_HOP.hold(name.as_str()));
 }
 
 /// Says on whose behalf a request comes.
 pub fn set_forwarded(
     headers: &mut HeaderMap,
     peer: Option<IpAddr>,
-    host: Option<&HeaderValue>,
+    host: Option<HeaderValue>,
     proto: &'static str,
 ) {
-    if let Some(value) = peer.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
-        headers.insert(HeaderName::from_static("x-forwarded-for"), value);
+    const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+    const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    if let Some(value) = peer.and_then(text_of) {
+        headers.insert(FOR, value);
     }
     if let Some(host) = host {
-        headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
+        headers.insert(HOST, host);
     }
-    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto));
+    headers.insert(PROTO, HeaderValue::from_static(proto));
+}
+
+/// An address as a header; IPv4 without the formatter's machinery, for every request has one.
+fn text_of(address: IpAddr) -> Option<HeaderValue> {
+    let IpAddr::V4(address) = address else { return HeaderValue::try_from(address.to_string()).ok() };
+    let mut text = BytesMut::with_capacity("255.255.255.255".len());
+    for octet in address.octets() {
+        if !text.is_empty() {
+            text.extend_from_slice(b".");
+        }
+        text.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+    }
+    HeaderValue::from_maybe_shared(text.freeze()).ok()
 }
 
 /// What belongs to one hop or one party, in every spelling that a lenient server might read as the real one.
-fn never_crosses(name: &HeaderName) -> bool {
-    let name = canonical(name.as_str());
-    let is = |known: &HeaderName| known.as_str() == name;
-    PRIVATE.iter().any(is) || HOP_BY_HOP.iter().any(is) || is(&HOST) || is(&CONTENT_LENGTH)
+fn never_crosses(name: &str) -> bool {
+    PRIVATE.hold(name) || HOP_BY_HOP.hold(name) || OF_THE_MESSAGE.hold(name)
 }
 
 fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&HeaderName) -> bool) {
@@ -133,17 +210,26 @@ fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&HeaderName) -> bool) {
     }
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
+/// What `Connection` names is for this hop (RFC 9110 §7.6.1).
+fn remove_named_in_connection(headers: &mut HeaderMap) {
+    for name in &named_in_connection(headers) {
+        headers.remove(name);
+    }
+}
+
+fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    // What nearly all of them say names no other header.
+    let names_none = |value: &HeaderValue| {
+        value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
+            || value.as_bytes().eq_ignore_ascii_case(b"close")
+    };
+    let lists = headers.get_all(CONNECTION).iter();
+    lists
+        .filter(|value| !names_none(value))
         .filter_map(|value| value.to_str().ok())
         .flat_map(|list| list.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
+        .collect()
 }
 
 #[cfg(test)]

@@ -14,15 +14,16 @@ use bearward_guard::{Guard, Mode, Verified, bearer};
 use bearward_observe::{AuditTrail, Event, Rejection};
 use bearward_supply::Caller;
 use bearward_token::AccessToken;
-use http::header::AUTHORIZATION;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use crate::address::TrustedProxies;
 use crate::answer::Asked;
-use crate::body::{self, Body};
-use crate::browser::{self, BrowserRules};
+use crate::body::Body;
+use crate::browser::BrowserRules;
 use crate::cors;
 use crate::forward::{ForwardError, Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
@@ -31,10 +32,10 @@ use crate::judge::Admitted;
 use crate::lifetime::{Presented, Ticket, while_it_holds};
 use crate::listing::{self, Cut};
 use crate::location;
-use crate::provider::Provider;
-use crate::record::Record;
+use crate::provider::{AttachError, Credential, Provider};
 use crate::revision::Revisions;
 use crate::sessions::{MCP_SESSION_ID, Sessions};
+use crate::signing::SigningError;
 use crate::target::Target;
 
 const NOT_READABLE: &str = "The answer of the server behind could not be read";
@@ -77,11 +78,11 @@ impl Inbound {
     /// Handles one request; `rest` is what its path has beyond the guarded one.
     pub async fn handle(
         &self,
-        request: Request<Incoming>,
+        head: Parts,
+        incoming: Incoming,
         rest: &str,
         peer: Option<IpAddr>,
     ) -> Response<Body> {
-        let (head, incoming) = request.into_parts();
         let address = peer.map(|peer| self.proxies.caller(peer, &head.headers));
         let unwelcome = match self.judge_place(&head, address) {
             Ok(unwelcome) => unwelcome,
@@ -89,14 +90,14 @@ impl Inbound {
         };
         if unwelcome.is_some() {
             // The guard only observes: what the server behind says to this page is its own affair.
-            return self.judge_and_forward(head, incoming, rest, address, unwelcome).await;
+            return self.judge_and_forward(&head, incoming, rest, address, unwelcome).await;
         }
         if let Some(answer) = cors::preflight(&head) {
             return answer;
         }
         let origin = cors::origin(&head);
         let mut answer = match self.judge_method(&head, address) {
-            Ok(()) => self.judge_and_forward(head, incoming, rest, address, None).await,
+            Ok(()) => self.judge_and_forward(&head, incoming, rest, address, None).await,
             Err(refused) => *refused,
         };
         cors::allow(answer.headers_mut(), origin.as_ref());
@@ -105,7 +106,7 @@ impl Inbound {
 
     async fn judge_and_forward(
         &self,
-        head: Parts,
+        head: &Parts,
         incoming: Incoming,
         rest: &str,
         address: Option<IpAddr>,
@@ -113,76 +114,81 @@ impl Inbound {
     ) -> Response<Body> {
         let received = self.forwarder.clock.monotonic();
         let asked = Asked::new(&head.method);
-        let Admitted { caller, bytes, record } =
-            match self.judge(&asked, &head, incoming, address, unwelcome).await {
+        let Admitted { caller, bytes, calls, record } =
+            match self.judge(&asked, head, incoming, address, unwelcome).await {
                 Ok(admitted) => admitted,
                 Err(refused) => return *refused,
             };
         let Ok(uri) = self.upstream.join(rest, head.uri.query()) else {
             return asked.with_body(&bytes).error(StatusCode::BAD_REQUEST, "The request path is not allowed");
         };
-        let cut = caller.as_ref().and_then(|caller| Cut::new(&self.guard, caller));
+        let cut = caller.as_ref().and_then(|caller| Cut::new(&self.guard, caller, &calls));
         let session = SessionUse::of(&head.method, &head.headers);
         // Shared, not copied; looked at again by a stream that outlives a verdict.
         let authorization = head.headers.get(AUTHORIZATION).cloned();
-        let mut headers = self.headers(&head, address);
-        if let Some(caller) = &caller
-            && let Err(error) = self.identity.tell(&mut headers, caller, &*self.forwarder.clock)
-        {
-            tracing::error!(guard = %self.guard.settings().name, %error, "the caller's identity could not be signed");
-            return asked.with_body(&bytes).error(StatusCode::INTERNAL_SERVER_ERROR, NOT_SIGNED);
+        let (credential, waited) = match self.credential(&head.headers, caller.as_ref()).await {
+            Ok(found) => found,
+            Err((provider, error)) => {
+                record.stayed(&provider.name);
+                return self.not_answered(asked, &bytes, &error.into());
+            }
+        };
+        let is_cut = cut.is_some();
+        let leaving = Leaving { head, uri, bytes: &bytes, caller: caller.as_ref(), address, is_cut };
+        let outgoing = match self.outgoing(&leaving) {
+            Ok(outgoing) => outgoing,
+            Err(error) => {
+                tracing::error!(guard = %self.guard.settings().name, %error, "the caller's identity could not be signed");
+                return asked.with_body(&bytes).error(StatusCode::INTERNAL_SERVER_ERROR, NOT_SIGNED);
+            }
+        };
+        let before = self.forwarder.clock.monotonic().saturating_sub(received).saturating_sub(waited);
+        let (credential, principal) = (credential.as_ref(), caller.as_deref());
+        let again = || self.outgoing(&leaving).ok();
+        let forwarded = self.forwarder.forward(outgoing, &leaving.uri, again, credential, principal).await;
+        if let Some(credential) = credential {
+            record.departed(credential, forwarded.as_ref().ok().map(Response::status));
         }
-        if cut.is_some() {
-            listing::ask_plainly(&mut headers);
-        }
-        let is_see_through = self.is_see_through();
-        let payload = Payload::Collected(bytes.clone());
-        let outgoing = Outgoing { method: head.method.clone(), uri, headers, payload, is_see_through };
-        let before = self.forwarder.clock.monotonic().saturating_sub(received);
-        match self.forward(outgoing, &head.headers, caller.as_ref(), &record).await {
+        match forwarded {
             Ok(answer) => {
                 let answer =
                     self.pass_back(answer, caller.as_ref(), authorization, &session, unwelcome, before);
-                self.cut(answer, cut, asked, &bytes).await
+                match cut {
+                    Some(cut) => self.cut(answer, cut, asked, &bytes).await,
+                    None => answer,
+                }
             }
-            Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(guard = %self.guard.settings().name, %error, cause, "no usable answer from behind");
-                asked.with_body(&bytes).failure(&error)
-            }
+            Err(error) => self.not_answered(asked, &bytes, &error),
         }
     }
 
-    /// Sends a request on that came with these headers, with the token that its caller's requests carry.
-    async fn forward(
+    #[cold]
+    fn not_answered(&self, asked: Asked, request: &[u8], error: &ForwardError) -> Response<Body> {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(guard = %self.guard.settings().name, %error, cause, "no usable answer from behind");
+        asked.with_body(request).failure(error)
+    }
+
+    /// What a request carries that came with these headers, and how long somebody else was waited for to know it; `None`:
+    /// nothing, since no provider's token belongs to it.
+    async fn credential(
         &self,
-        outgoing: Outgoing,
         came_with: &HeaderMap,
         caller: Option<&Verified>,
-        record: &Record<'_>,
-    ) -> Result<Response<Incoming>, ForwardError> {
-        let Some(provider) = &self.provider else {
-            return self.forwarder.forward(outgoing, None, caller.map(Deref::deref)).await;
-        };
+    ) -> Result<(Option<Credential<'_>>, Duration), (&Provider, AttachError)> {
+        let Some(provider) = &self.provider else { return Ok((None, Duration::ZERO)) };
+        let began = provider.tokens.may_wait().then(|| self.forwarder.clock.monotonic());
         let token =
             came_with.get(AUTHORIZATION).filter(|_| provider.tokens.asks_for_caller()).and_then(presented);
         let principal = caller.map(Deref::deref);
         let owner = principal.zip(token.as_ref()).map(|(principal, token)| Caller { principal, token });
         let credential = provider.credential(came_with, owner.as_ref(), &*self.forwarder.clock).await;
-        let credential = credential.inspect_err(|_| record.stayed(&provider.name))?;
-        let answer = self.forwarder.forward(outgoing, Some(&credential), principal).await;
-        record.departed(&credential, answer.as_ref().ok().map(Response::status));
-        answer
+        let credential = credential.map_err(|error| (&**provider, error))?;
+        let waited = began.map(|began| self.forwarder.clock.monotonic().saturating_sub(began));
+        Ok((Some(credential), waited.unwrap_or_default()))
     }
 
-    async fn cut(
-        &self,
-        answer: Response<Body>,
-        cut: Option<Cut>,
-        asked: Asked,
-        request: &[u8],
-    ) -> Response<Body> {
-        let Some(cut) = cut else { return answer };
+    async fn cut(&self, answer: Response<Body>, cut: Cut, asked: Asked, request: &[u8]) -> Response<Body> {
         match cut.apply(answer).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -196,7 +202,7 @@ impl Inbound {
     /// The upstream's answer for the caller.
     fn pass_back(
         &self,
-        answer: Response<Incoming>,
+        answer: Response<Body>,
         caller: Option<&Verified>,
         authorization: Option<HeaderValue>,
         session: &SessionUse,
@@ -205,7 +211,7 @@ impl Inbound {
     ) -> Response<Body> {
         let clock = &*self.forwarder.clock;
         let answered = clock.monotonic();
-        let (mut head, incoming) = answer.into_parts();
+        let (mut head, mut body) = answer.into_parts();
         if self.is_see_through() {
             headers::clean_hop(&mut head.headers);
         } else {
@@ -215,7 +221,6 @@ impl Inbound {
             cors::forget(&mut head.headers);
         }
         location::rewrite(&mut head.headers, &self.upstream, self.guard.settings().resource.as_str());
-        let mut body = body::streamed(incoming);
         if let Some(caller) = caller {
             if head.status.is_success() {
                 match session {
@@ -226,10 +231,9 @@ impl Inbound {
             }
             body = while_it_holds(body, &head.headers, || self.ticket(caller, authorization));
         }
-        self.forwarder.observer.emit(Event::Proxied {
-            guard: self.guard.settings().name.clone(),
-            overhead: overhead + clock.monotonic().saturating_sub(answered),
-        });
+        let overhead = overhead + clock.monotonic().saturating_sub(answered);
+        let guard = &self.guard.settings().name;
+        self.forwarder.observer.proxied(overhead, || Event::Proxied { guard: guard.clone(), overhead });
         Response::from_parts(head, body)
     }
 
@@ -251,19 +255,47 @@ impl Inbound {
         self.guard.settings().mode != Mode::default() && self.provider.is_none()
     }
 
-    fn headers(&self, head: &Parts, peer: Option<IpAddr>) -> HeaderMap {
-        let host =
-            browser::named_host(&head.uri, &head.headers).and_then(|host| HeaderValue::try_from(host).ok());
-        let mut outgoing = head.headers.clone();
-        let credential = head.headers.get(AUTHORIZATION).filter(|_| self.is_see_through());
-        headers::clean_request(&mut outgoing, &self.reserved);
-        headers::remove_ambiguous(&mut outgoing);
-        if let Some(credential) = credential {
-            outgoing.insert(AUTHORIZATION, credential.clone());
+    /// A request as it leaves, but for the provider's token. Made anew where it leaves once more.
+    fn outgoing(&self, leaving: &Leaving<'_>) -> Result<Outgoing, SigningError> {
+        let Leaving { head, uri, bytes, caller, address, is_cut } = leaving;
+        let mut headers = self.headers(&head.uri, &head.headers, *address);
+        if let Some(caller) = caller {
+            self.identity.tell(&mut headers, caller, &*self.forwarder.clock)?;
         }
-        headers::set_forwarded(&mut outgoing, peer, host.as_ref(), self.proto);
-        outgoing
+        if *is_cut {
+            listing::ask_plainly(&mut headers);
+        }
+        let payload = Payload::Collected((*bytes).clone());
+        let outgoing = Outgoing::new(head.method.clone(), uri.clone(), headers, payload);
+        Ok(outgoing.see_through(self.is_see_through()))
     }
+
+    /// What of a request's headers goes on, and what is said of it.
+    fn headers(&self, uri: &Uri, came: &HeaderMap, peer: Option<IpAddr>) -> HeaderMap {
+        let host = match uri.authority() {
+            Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
+            None => came.get(HOST).cloned(),
+        };
+        let mut headers = headers::of_judged_request(came, &self.reserved);
+        if self.is_see_through()
+            && let Some(credential) = came.get(AUTHORIZATION)
+        {
+            headers.insert(AUTHORIZATION, credential.clone());
+        }
+        headers::set_forwarded(&mut headers, peer, host, self.proto);
+        headers
+    }
+}
+
+/// What a request that leaves is made of.
+struct Leaving<'a> {
+    head: &'a Parts,
+    uri: Uri,
+    bytes: &'a Bytes,
+    caller: Option<&'a Verified>,
+    address: Option<IpAddr>,
+    /// Its answer is looked at.
+    is_cut: bool,
 }
 
 /// The token that a guard has verified, in a string of its own.

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use bearward_guard::message::Call;
 use bearward_guard::{Mode, Refusal, Refused, Verified, agreement, message};
 use bearward_observe::Rejection;
 use bytes::Bytes;
@@ -27,6 +28,8 @@ pub(crate) struct Admitted<'a> {
     pub(crate) caller: Option<Verified>,
     /// The whole body.
     pub(crate) bytes: Bytes,
+    /// What it asks for, where that was judged.
+    pub(crate) calls: Vec<Call>,
     /// For what the audit trail says of what leaves.
     pub(crate) record: Record<'a>,
 }
@@ -68,7 +71,7 @@ impl Inbound {
     pub(crate) async fn judge<'a>(
         &'a self,
         asked: &Asked,
-        head: &'a Parts,
+        head: &Parts,
         incoming: Incoming,
         address: Option<IpAddr>,
         unwelcome: Option<Rejection>,
@@ -92,9 +95,10 @@ impl Inbound {
                 return Err(Box::new(asked.bad_body(error)));
             }
         };
+        let mut calls = Vec::new();
         match &caller {
             Some(caller) if head.method == Method::POST => {
-                self.judge_calls(asked, head, &bytes, caller, &mut record)?;
+                calls = self.judge_calls(asked, head, &bytes, caller, &mut record)?;
             }
             Some(caller) if !bytes.is_empty() => {
                 let no_body = || asked.error(StatusCode::BAD_REQUEST, "Only a POST has a body here");
@@ -107,11 +111,11 @@ impl Inbound {
         if record.allowed() && caller.is_some() {
             self.guard.accepted();
         }
-        Ok(Admitted { caller, bytes, record })
+        Ok(Admitted { caller, bytes, calls, record })
     }
 
     /// What the audit trail will say of a request.
-    pub(crate) fn record<'a>(&'a self, head: &'a Parts, address: Option<IpAddr>) -> Record<'a> {
+    pub(crate) fn record(&self, head: &Parts, address: Option<IpAddr>) -> Record<'_> {
         let settings = self.guard.settings();
         let trail = self.audit.as_ref().filter(|_| settings.mode != Mode::Off);
         Record::new(trail, &settings.name, (&head.method, &head.headers), address)
@@ -146,7 +150,8 @@ impl Inbound {
         }
     }
 
-    /// Judges what the body asks for, where some rule or limit hangs on it; reads it, too, where it is written down.
+    /// Judges what the body asks for, where some rule or limit hangs on it; reads it, too, where it is written down. What
+    /// was not read is answered as nothing.
     fn judge_calls(
         &self,
         asked: &Asked,
@@ -154,11 +159,11 @@ impl Inbound {
         body: &[u8],
         caller: &Verified,
         record: &mut Record<'_>,
-    ) -> Result<(), Answered> {
+    ) -> Result<Vec<Call>, Answered> {
         let has_rules = !self.guard.settings().policy.is_empty();
         let is_judged = has_rules || (is_batch(body) && self.guard.limits_callers());
         if !is_judged && !record.is_kept() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         if is_judged && !is_plain_json(&head.headers) {
             let unsupported = || asked.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_PLAIN_JSON);
@@ -167,33 +172,37 @@ impl Inbound {
         let calls = match message::read(body) {
             Ok(calls) => calls,
             Err(error) if is_judged => {
-                return self.reject(Rejection::Body, caller, record, || asked.bad_message(error));
+                self.reject(Rejection::Body, caller, record, || asked.bad_message(error))?;
+                return Ok(Vec::new());
             }
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(Vec::new()),
         };
         record.asks_for(&calls);
-        let asked = asked.clone().with_body(body);
+        // Read once more for its id, where it is refused.
+        let asked = || asked.clone().with_body(body);
         // The first of a batch was counted when its caller came in.
         self.hold(&asked, record, self.guard.charge(caller, calls.len().saturating_sub(1)))?;
         if !has_rules {
-            return Ok(());
+            return Ok(calls);
         }
         if agreement::check(&head.headers, &calls).is_err() {
-            return self.reject(Rejection::HeaderMismatch, caller, record, || asked.disagreement());
+            self.reject(Rejection::HeaderMismatch, caller, record, || asked().disagreement())?;
+            return Ok(calls);
         }
-        self.hold(&asked, record, self.guard.authorize(caller, &calls))
+        self.hold(&asked, record, self.guard.authorize(caller, &calls))?;
+        Ok(calls)
     }
 
     /// Writes down what the guard refused; an error where that is enforced.
     fn hold(
         &self,
-        asked: &Asked,
+        asked: &dyn Fn() -> Asked,
         record: &mut Record<'_>,
         judged: Result<(), Refused>,
     ) -> Result<(), Answered> {
         let Err(Refused { refusal, is_enforced, .. }) = judged else { return Ok(()) };
         record.refused(refusal.rejection(), is_enforced);
-        if is_enforced { Err(Box::new(asked.refusal(&self.guard, &refusal))) } else { Ok(()) }
+        if is_enforced { Err(Box::new(asked().refusal(&self.guard, &refusal))) } else { Ok(()) }
     }
 
     /// Counts and writes down what was decided here, not by the guard; an error where it is enforced.
@@ -221,13 +230,16 @@ fn is_batch(body: &[u8]) -> bool {
 fn is_plain_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else { return false };
+    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    if only == "application/json" {
+        return is_plain;
+    }
     let mut parts = only.to_str().unwrap_or_default().split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     let is_utf_8 = parts.all(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
     });
-    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
     is_json && is_utf_8 && is_plain
 }
 

@@ -9,18 +9,22 @@
 
 pub mod activity;
 pub mod address;
+mod alarm;
 pub mod answer;
 pub mod body;
 pub mod browser;
 pub mod cors;
 pub mod documents;
 pub mod egress;
+mod flat;
 pub mod forward;
 mod framing;
 pub mod headers;
 pub mod identity;
 pub mod inbound;
 mod judge;
+mod lane;
+mod lanes;
 pub mod lifetime;
 pub mod listener;
 pub mod listing;

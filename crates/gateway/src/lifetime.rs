@@ -15,10 +15,9 @@ use bearward_token::Clock;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::body::{Body, BodyError};
+use crate::body::{self, Body, BodyError};
 
 /// How often it is asked whether the token still holds (DESIGN: a verdict stands for at most 60 s).
 const ASK_AGAIN: Duration = Duration::from_secs(60);
@@ -78,7 +77,7 @@ impl Holds for Presented {
 /// bodies end by themselves and are left alone; for them no ticket is made.
 pub fn while_it_holds(body: Body, headers: &HeaderMap, ticket: impl FnOnce() -> Option<Ticket>) -> Body {
     match is_event_stream(headers).then(ticket).flatten() {
-        Some(ticket) => Until { body, end: Box::pin(ticket.end()), is_over: false }.boxed_unsync(),
+        Some(ticket) => body::other(Until { body, end: Box::pin(ticket.end()), is_over: false }),
         None => body,
     }
 }

@@ -23,12 +23,9 @@ use tokio::time::Instant;
 use crate::activity::{Activity, Patience, until_sent};
 use crate::answer::Asked;
 use crate::body::Body;
+use crate::flat::Flat;
 use crate::framing::Watched;
 
-/// How long a peer may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// Most header fields in one request.
-const MAX_HEADERS: usize = 100;
 /// A peer that vanished without a word is noticed after about two of these.
 const ALIVE: Duration = Duration::from_secs(30);
 /// Pause after `accept` failed, which it does when file descriptors run out.
@@ -132,7 +129,8 @@ async fn serve_connection<H, F>(
     let (stream, doubt) = Watched::new(stream);
     let service = service_fn(|request| {
         let open = activity.open();
-        let answer = if doubt.is_there() { Err(two_lengths()) } else { Ok(handler(request)) };
+        // Boxed: it is large, and an open connection would have room for it all the time.
+        let answer = if doubt.is_there() { Err(two_lengths()) } else { Ok(Box::pin(handler(request))) };
         async move {
             let answer = match answer {
                 Ok(answer) => answer.await,
@@ -144,17 +142,15 @@ async fn serve_connection<H, F>(
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(limits.max_head)
-        .max_headers(MAX_HEADERS);
+        // No more than a hundred header fields, which is what hyper takes, faster than a number that it is told.
+        .max_buf_size(limits.max_head);
     server
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(ALIVE)
         .keep_alive_timeout(ALIVE)
         .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX));
-    let connection = server.serve_connection(TokioIo::new(stream), service);
+    let connection = server.serve_connection(TokioIo::new(Flat::new(stream)), service);
     tokio::select! {
         ended = watcher.watch(connection.into_owned()) => {
             if let Err(error) = ended {

@@ -6,8 +6,8 @@
 //!         └─ anything else ─ refused, where it could hold a list
 //! ```
 //! A list comes in a JSON answer, or as an event of a stream, be it the stream of the request itself or another one
-//! that replays it; so every answer is looked at, and only what holds a list is touched. What cannot be looked at
-//! does not pass.
+//! that replays it; so every answer is looked at, and only what holds a list is touched. The one exception is a JSON
+//! answer to calls that are answered by no list. What cannot be looked at does not pass.
 
 mod event;
 mod events;
@@ -20,7 +20,6 @@ use bearward_guard::message::Call;
 use bearward_guard::{Guard, Verified};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
-use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 
@@ -56,7 +55,12 @@ pub struct Cut {
     caller: Verified,
     /// Those whose entries some rule is about.
     lists: Vec<&'static List>,
+    /// Whether the answer itself may hold one; a stream may, whatever was asked, for it may replay another answer.
+    may_answer_with_list: bool,
 }
+
+/// Methods whose results hold no list of what there is.
+const WITHOUT_LIST: [&str; 4] = ["tools/call", "prompts/get", "resources/read", "completion/complete"];
 
 /// Why an answer is not passed on.
 #[derive(Debug, thiserror::Error)]
@@ -90,11 +94,18 @@ pub fn ask_plainly(headers: &mut HeaderMap) {
 impl Cut {
     /// For a caller that a guard has let in; `None` where no rule is about what lists show, or where the guard does
     /// not enforce for this caller: one that only observes changes nothing.
-    pub fn new(guard: &Arc<Guard>, caller: &Verified) -> Option<Self> {
+    /// `calls` is what was asked, as far as it was read.
+    pub fn new(guard: &Arc<Guard>, caller: &Verified, calls: &[Call]) -> Option<Self> {
         let policy = &guard.settings().policy;
         let lists: Vec<_> = LISTS.iter().filter(|list| policy.has_rules_for(list.method)).collect();
         let is_needed = !lists.is_empty() && guard.enforces_for(caller);
-        is_needed.then(|| Self { guard: guard.clone(), caller: caller.clone(), lists })
+        let may_answer_with_list = Self::may_answer_with_list(calls);
+        is_needed.then(|| Self { guard: guard.clone(), caller: caller.clone(), lists, may_answer_with_list })
+    }
+
+    fn may_answer_with_list(calls: &[Call]) -> bool {
+        let has_none = |call: &Call| call.method.as_deref().is_some_and(|m| WITHOUT_LIST.contains(&m));
+        calls.is_empty() || !calls.iter().all(has_none)
     }
 
     /// The answer with its lists cut.
@@ -102,9 +113,18 @@ impl Cut {
     /// # Errors
     /// When the answer breaks off, or cannot be looked at. One without success passes as it is where it is no JSON.
     pub async fn apply(self, answer: Response<Body>) -> Result<Response<Body>, Unreadable> {
+        let form = Form::of(&answer);
+        if form == Form::Json && !self.may_answer_with_list {
+            return Ok(answer);
+        }
+        // Boxed: most answers need no more than that.
+        Box::pin(self.rewrite(form, answer)).await
+    }
+
+    async fn rewrite(self, form: Form, answer: Response<Body>) -> Result<Response<Body>, Unreadable> {
         let (mut head, body) = answer.into_parts();
-        let body = match Form::of(&head) {
-            Form::Events => Events::new(body, self).boxed_unsync(),
+        let body = match form {
+            Form::Events => body::other(Events::new(body, self)),
             Form::Json => {
                 let text = collect(body).await?;
                 match self.text(&text) {
@@ -157,11 +177,15 @@ enum Form {
 }
 
 impl Form {
-    fn of(head: &Parts) -> Self {
-        let mut kinds = head.headers.get_all(CONTENT_TYPE).iter();
+    fn of(answer: &Response<Body>) -> Self {
+        let headers = answer.headers();
+        let mut kinds = headers.get_all(CONTENT_TYPE).iter();
         let (Some(kind), None) = (kinds.next(), kinds.next()) else { return Self::Other };
-        if head.status == StatusCode::PARTIAL_CONTENT || !is_plain(&head.headers) {
+        if answer.status() == StatusCode::PARTIAL_CONTENT || !is_plain(headers) {
             return Self::Other;
+        }
+        if kind == "application/json" {
+            return Self::Json;
         }
         let kind = kind.to_str().unwrap_or("").to_ascii_lowercase();
         let kind = kind.split(';').next().unwrap_or("").trim();

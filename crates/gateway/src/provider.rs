@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bearward_observe::Tally;
 use bearward_supply::{Acting, Caller, Picked, Source, Supplied, SupplyError, TenantSigner, Wanted};
 use bearward_token::{Clock, Principal};
 use http::header::AUTHORIZATION;
@@ -23,6 +24,8 @@ pub struct Provider {
     pub wanted: Wanted,
     /// What programs may ask the token itself for; `None`: they may not.
     pub handed_out_for: Option<String>,
+    /// Counts requests that leave with its token.
+    pub attached: Tally,
     /// Signs tenant headers, if the provider wants them.
     pub tenant: Option<TenantHeaders>,
 }

@@ -16,8 +16,8 @@ use crate::provider::Credential;
 pub(crate) struct Record<'a> {
     trail: Option<&'a AuditTrail>,
     guard: &'a str,
-    method: &'a Method,
-    trace_id: Option<&'a str>,
+    method: &'static str,
+    trace_id: Option<Box<str>>,
     address: Option<IpAddr>,
     caller: Option<Arc<Principal>>,
     calls: Vec<Call>,
@@ -30,12 +30,12 @@ impl<'a> Record<'a> {
     pub(crate) fn new(
         trail: Option<&'a AuditTrail>,
         guard: &'a str,
-        (method, headers): (&'a Method, &'a HeaderMap),
+        (method, headers): (&Method, &HeaderMap),
         address: Option<IpAddr>,
     ) -> Self {
-        let trace_id = trail.and_then(|_| trace_id(headers));
+        let trace_id = trail.and_then(|_| trace_id(headers)).map(Box::from);
         let calls = Vec::new();
-        Self { trail, guard, method, trace_id, address, caller: None, calls, observed: None }
+        Self { trail, guard, method: known(method), trace_id, address, caller: None, calls, observed: None }
     }
 
     /// Whether anybody writes it down.
@@ -127,10 +127,10 @@ impl<'a> Record<'a> {
                 subject: caller.map(|caller| &*caller.subject).or(subject),
                 client: caller.and_then(|caller| caller.client.as_deref()),
                 tenant: caller.and_then(|caller| caller.tenant.as_deref()),
-                http_method: known(self.method),
+                http_method: self.method,
                 method: call.and_then(|call| call.method.as_deref()),
                 name: call.and_then(|call| call.name.as_deref()),
-                trace_id: self.trace_id,
+                trace_id: self.trace_id.as_deref(),
                 address: self.address,
             };
             write(trail, &entry);
@@ -143,17 +143,17 @@ impl<'a> Record<'a> {
 }
 
 /// What else stands there is a caller's text, of any length.
-fn known(method: &Method) -> &str {
-    const KNOWN: [Method; 7] = [
-        Method::GET,
-        Method::POST,
-        Method::DELETE,
-        Method::PUT,
-        Method::PATCH,
-        Method::HEAD,
-        Method::OPTIONS,
-    ];
-    if KNOWN.contains(method) { method.as_str() } else { "other" }
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// The trace's id out of `traceparent` (W3C Trace Context §3.2); `None` for what is none.

@@ -59,15 +59,15 @@ impl Routes {
             return answer;
         }
         if let Some(kind) = receiver::kind_of(path).filter(|_| !self.events.is_empty()) {
-            return receiver::handle(&self.events, kind, Request::from_parts(head, body)).await;
+            return Box::pin(receiver::handle(&self.events, kind, Request::from_parts(head, body))).await;
         }
         if let Some(pages) = self.pages.as_ref().filter(|pages| pages.have(path)) {
-            return pages.handle(Request::from_parts(head, body), peer).await;
+            return Box::pin(pages.handle(Request::from_parts(head, body), peer)).await;
         }
         match self.guard_of(path) {
             Some((inbound, rest)) => {
                 let rest = rest.to_owned();
-                inbound.handle(Request::from_parts(head, body), &rest, peer).await
+                inbound.handle(head, body, &rest, peer).await
             }
             None => {
                 Asked::new(&head.method).error(StatusCode::NOT_FOUND, "There is no resource at this path")

@@ -70,9 +70,13 @@ pub fn check(head: &Parts) -> Result<(), Misshapen> {
 /// # Errors
 /// [`Misshapen::Path`].
 pub fn check_path(path: &str) -> Result<(), Misshapen> {
-    let is_plain = !path.contains("//")
-        && !path.contains([';', '\\'])
-        && path.split('%').skip(1).all(|after| after.get(..2).is_some_and(must_be_encoded));
+    let bytes = path.as_bytes();
+    let is_plain = bytes.iter().enumerate().all(|(at, byte)| match byte {
+        b'/' => bytes.get(at + 1) != Some(&b'/'),
+        b';' | b'\\' => false,
+        b'%' => path.get(at + 1..at + 3).is_some_and(must_be_encoded),
+        _ => true,
+    });
     if is_plain { Ok(()) } else { Err(Misshapen::Path) }
 }
 

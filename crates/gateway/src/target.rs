@@ -10,6 +10,8 @@ pub struct Target {
     authority: Authority,
     /// As it was configured.
     base_path: String,
+    /// The same in one piece: what most requests go to.
+    base: Uri,
 }
 
 /// Why no target can be made.
@@ -33,7 +35,8 @@ impl Target {
     /// [`TargetError::NotABase`].
     pub fn new(base: &str) -> Result<Self, TargetError> {
         let not_a_base = || TargetError::NotABase(base.into());
-        let parts = base.parse::<Uri>().map_err(|_| not_a_base())?.into_parts();
+        let base_uri = base.parse::<Uri>().map_err(|_| not_a_base())?;
+        let parts = base_uri.clone().into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(not_a_base());
         };
@@ -41,7 +44,7 @@ impl Target {
         if path.query().is_some() || (scheme != Scheme::HTTP && scheme != Scheme::HTTPS) {
             return Err(not_a_base());
         }
-        Ok(Self { scheme, authority, base_path: path.path().into() })
+        Ok(Self { scheme, authority, base_path: path.path().into(), base: base_uri })
     }
 
     /// The URI for the base with `rest` behind it. `rest` is empty or starts with `/`; an empty one leaves
@@ -50,6 +53,9 @@ impl Target {
     /// # Errors
     /// [`TargetError::Traversal`] for a path that could leave the base.
     pub fn join(&self, rest: &str, query: Option<&str>) -> Result<Uri, TargetError> {
+        if rest.is_empty() && query.is_none() {
+            return Ok(self.base.clone());
+        }
         if has_dot_segment(rest) {
             return Err(TargetError::Traversal);
         }

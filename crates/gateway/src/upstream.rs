@@ -2,16 +2,18 @@
 //!
 //! Follows no redirect and keeps no cookie: an answer goes to the caller as it came.
 
+use std::error::Error;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::body::Body;
+use crate::body::{self, Body};
+use crate::lanes::{LaneError, Lanes};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +29,9 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Sends requests. Cheap to clone; clones share the pool.
 #[derive(Debug, Clone)]
 pub struct UpstreamClient {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    /// Servers that are reached without TLS: those beside us, mostly.
+    plain: Lanes,
+    others: Client<HttpsConnector<HttpConnector>, Body>,
 }
 
 /// Why there is no answer from behind. The cause goes to the log, never to the caller.
@@ -39,7 +43,7 @@ pub enum UpstreamError {
         /// `scheme://host[:port]`.
         origin: String,
         /// What the connector said.
-        source: hyper_util::client::legacy::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The connection broke before an answer's head was complete.
     #[error("{origin} closed the connection before it answered")]
@@ -47,7 +51,7 @@ pub enum UpstreamError {
         /// `scheme://host[:port]`.
         origin: String,
         /// What the connection said.
-        source: hyper_util::client::legacy::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// No answer in time.
     #[error("{origin} did not answer within {} s", .limit.as_secs())]
@@ -71,47 +75,62 @@ impl UpstreamClient {
             .try_with_platform_verifier()?
             .with_no_client_auth();
         let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_keepalive(Some(ALIVE));
         tcp.set_keepalive_interval(Some(ALIVE));
+        let plain = Lanes::new(tcp.clone());
+        tcp.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
-            .https_or_http()
+            .https_only()
             .enable_all_versions()
             .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
+        let others = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .timer(TokioTimer::new())
             .http2_keep_alive_interval(ALIVE)
             .http2_keep_alive_timeout(ALIVE)
             .build(connector);
-        Ok(Self { client })
+        Ok(Self { plain, others })
     }
 
-    /// Sends one request and waits for the head of its answer, at most `limit`. Dropping the future, or later the answer's
+    /// Sends one request to `to`, which is its URI, and waits for the head of its answer, at most `limit`. Dropping the future, or later the answer's
     /// body, ends the request (SPEC PX-6).
     ///
     /// # Errors
     /// As [`UpstreamError`] says.
     pub async fn send(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
+        to: &Uri,
         limit: Duration,
-    ) -> Result<Response<Incoming>, UpstreamError> {
-        let origin = origin_of(&request);
-        match tokio::time::timeout(limit, self.client.request(request)).await {
-            Err(_) => Err(UpstreamError::Timeout { origin, limit }),
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(source)) if source.is_connect() => Err(UpstreamError::Connect { origin, source }),
-            Ok(Err(source)) => Err(UpstreamError::Broken { origin, source }),
+    ) -> Result<Response<Body>, UpstreamError> {
+        let origin = || origin_of(to);
+        let sent = if to.scheme() == Some(&Scheme::HTTP) {
+            self.plain.send(request, to, limit).await
+        } else {
+            let sent = Box::pin(tokio::time::timeout(limit, self.send_by_tls(*request))).await;
+            sent.unwrap_or(Err(LaneError::Late))
+        };
+        sent.map_err(|error| match error {
+            LaneError::Late => UpstreamError::Timeout { origin: origin(), limit },
+            LaneError::Connect(source) => UpstreamError::Connect { origin: origin(), source },
+            LaneError::Broken(source) => UpstreamError::Broken { origin: origin(), source },
+        })
+    }
+
+    async fn send_by_tls(&self, request: Request<Body>) -> Result<Response<Body>, LaneError> {
+        match self.others.request(request).await {
+            Ok(answer) => Ok(answer.map(body::streamed)),
+            Err(error) if error.is_connect() => Err(LaneError::Connect(error.into())),
+            Err(error) => Err(LaneError::Broken(error.into())),
         }
     }
 }
 
-fn origin_of(request: &Request<Body>) -> String {
-    let uri = request.uri();
+/// `scheme://host[:port]`.
+pub(crate) fn origin_of(uri: &Uri) -> String {
     format!("{}://{}", uri.scheme_str().unwrap_or("http"), uri.authority().map_or("", |a| a.as_str()))
 }

@@ -74,11 +74,14 @@ pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Pres
 /// # Errors
 /// When it is no text, or a bearer scheme without a token.
 pub fn in_header(value: &HeaderValue) -> Result<Option<Unverified<'_>>, Rejection> {
-    let text = value.to_str().map_err(|_| Rejection::Malformed)?;
-    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(None);
+    let bytes = value.as_bytes();
+    let (scheme, rest) = bytes.split_at(bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len()));
+    // Of another scheme nothing is looked at.
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return if value.to_str().is_ok() { Ok(None) } else { Err(Rejection::Malformed) };
     }
+    // What is no text is no token; which texts are, is asked where one is not remembered.
+    let rest = std::str::from_utf8(rest).map_err(|_| Rejection::Malformed)?;
     let token = rest.trim_start_matches(' ');
     if token.is_empty() { Err(Rejection::Malformed) } else { Ok(Some(Unverified(token))) }
 }

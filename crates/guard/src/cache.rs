@@ -1,14 +1,18 @@
 //! Remembers who a token speaks for, for at most a minute.
 //!
-//! Keyed by the SHA-256 of the whole token, one cache per guard, so it cannot answer for another token or
-//! another guard (HARD 24). An entry counts only while the issuer's keys are the ones it was verified with,
-//! so a withdrawn key takes its tokens along at once (HARD 23).
+//! One cache per guard. A keyed hash finds an entry and the whole token decides, so it cannot answer for another token or
+//! another guard (HARD 24). An entry counts only while the issuer's keys are the ones it was verified with, so a
+//! withdrawn key takes its tokens along at once (HARD 23).
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_token::{Clock, Fingerprint};
-use moka::policy::EvictionPolicy;
+use bearward_token::{AccessToken, Clock, Fingerprint};
+use foldhash::quality::RandomState;
+use quick_cache::Weighter;
+use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
 use serde_json::{Map, Value};
 
 use crate::bearer::Unverified;
@@ -21,58 +25,66 @@ pub(crate) const MAX_TTL: Duration = Duration::from_secs(60);
 /// tokens take the room of several.
 const USUAL_BYTES: u32 = 8 * 1024;
 const CLAIMS_FACTOR: usize = 6;
+/// Room for so many is made at the start, whatever the bound: a cache that may be large begins small.
+const EXPECTED: u64 = 1_000;
 
 /// A guard's verified tokens.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    entries: moka::sync::Cache<Fingerprint, Entry>,
+    entries: Entries<Token, Arc<Entry>, Bytes, RandomState>,
     ttl: Duration,
     clock: Arc<dyn Clock>,
 }
 
-#[derive(Debug, Clone)]
+/// A verified token, wiped when it is forgotten. Its hash is keyed anew by each process: nobody can choose tokens that meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Token(AccessToken);
+
+#[derive(Debug)]
 struct Entry {
-    finding: Arc<Finding>,
+    finding: Finding,
     /// On the monotonic clock.
     forget_at: Duration,
     /// About how much memory it takes.
     bytes: u32,
 }
 
+#[derive(Debug, Clone)]
+struct Bytes;
+
 impl Cache {
     /// A cache for at most `entries` tokens, fewer where they are large; `ttl` is cut to [`MAX_TTL`], zero keeps
     /// nothing.
     pub(crate) fn new(entries: u64, ttl: Duration, clock: Arc<dyn Clock>) -> Self {
-        let ttl = ttl.min(MAX_TTL);
-        // What is dead must not keep its place, and a new token must get one whatever was used before.
-        let cache = moka::sync::Cache::builder()
-            .max_capacity(entries.saturating_mul(u64::from(USUAL_BYTES)))
-            .weigher(|_, entry: &Entry| entry.bytes.max(USUAL_BYTES))
-            .time_to_live(MAX_TTL)
-            .eviction_policy(EvictionPolicy::lru());
-        Self { entries: cache.build(), ttl, clock }
+        let room = entries.saturating_mul(u64::from(USUAL_BYTES));
+        let expected = usize::try_from(entries.min(EXPECTED)).unwrap_or_default();
+        let hash = RandomState::default();
+        let cache = Entries::with(expected, room, Bytes, hash, DefaultLifecycle::default());
+        Self { entries: cache, ttl: ttl.min(MAX_TTL), clock }
     }
 
     /// The finding for this very token, if it still holds.
     pub(crate) fn get(&self, token: Unverified<'_>) -> Option<Verified> {
-        let key = Fingerprint::of(token.as_str());
-        let entry = self.entries.get(&key)?;
+        let entry = self.entries.get(token.as_str())?;
         if self.left(&entry).is_some() {
             return Some(entry.finding.verified.clone());
         }
-        self.entries.invalidate(&key);
+        self.entries.remove(token.as_str());
         None
     }
 
-    /// How long a token is still remembered; `None`: it is not.
+    /// How long a token is still remembered; `None`: it is not. Looks through all of them, for who knows no more of the
+    /// token than its SHA-256.
     pub(crate) fn remembers(&self, token: &Fingerprint) -> Option<Duration> {
-        self.left(&self.entries.get(token)?)
+        let (_, entry) = self.entries.iter().find(|(known, _)| known.0.fingerprint() == *token)?;
+        self.left(&entry)
     }
 
-    /// How long an entry still holds.
+    /// How long an entry still holds; a hundredth of a second does not matter to that.
     fn left(&self, entry: &Entry) -> Option<Duration> {
-        let to_forget = entry.forget_at.checked_sub(self.clock.monotonic())?;
-        let to_die = entry.finding.verified.dies_at_ms().checked_sub(self.clock.unix_ms())?;
+        let (unix_ms, monotonic) = self.clock.both();
+        let to_forget = entry.forget_at.checked_sub(monotonic)?;
+        let to_die = entry.finding.verified.dies_at_ms().checked_sub(unix_ms)?;
         let left = to_forget.min(Duration::from_millis(to_die));
         (!left.is_zero() && entry.finding.is_current()).then_some(left)
     }
@@ -82,13 +94,32 @@ impl Cache {
         if self.ttl.is_zero() {
             return;
         }
-        let forget_at = self.clock.monotonic() + self.ttl;
+        let (_, now) = self.clock.both();
         // Of an opaque token the claims came from elsewhere, and may be far longer than the token.
         let said = token.as_str().len().max(weight(&finding.verified.claims));
         // Parsed, they take a few times the room of their text.
         let bytes = u32::try_from(said.saturating_mul(CLAIMS_FACTOR)).unwrap_or(u32::MAX);
-        let entry = Entry { finding: Arc::new(finding), forget_at, bytes };
-        self.entries.insert(Fingerprint::of(token.as_str()), entry);
+        let entry = Entry { finding, forget_at: now + self.ttl, bytes };
+        self.entries.insert(Token(AccessToken::new(token.as_str())), Arc::new(entry));
+    }
+}
+
+impl Hash for Token {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.expose().hash(state);
+    }
+}
+
+// What finds it before it is verified: the same text has the same hash.
+impl Borrow<str> for Token {
+    fn borrow(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl Weighter<Token, Arc<Entry>> for Bytes {
+    fn weight(&self, _: &Token, entry: &Arc<Entry>) -> u64 {
+        entry.bytes.max(USUAL_BYTES).into()
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_observe::{Event, Observer, Rejection};
+use bearward_observe::{Event, Observer, Rejection, Tally};
 use bearward_token::{Clock, Fingerprint, Principal, Resource};
 use http::{HeaderMap, HeaderValue};
 
@@ -63,6 +63,7 @@ pub struct Guard {
     metadata: ProtectedResource,
     clock: Arc<dyn Clock>,
     observer: Observer,
+    accepted: Tally,
 }
 
 impl Guard {
@@ -85,6 +86,7 @@ impl Guard {
             limits: Limits::new(&settings.limits, clock.clone()),
             challenger,
             metadata,
+            accepted: observer.metrics().accepted(&settings.name),
             clock,
             observer,
             settings,
@@ -114,12 +116,13 @@ impl Guard {
         }
         match outcome {
             Ok((verified, cached)) => {
-                self.observer.emit(Event::AuthVerified {
+                let took = self.clock.monotonic().saturating_sub(started);
+                self.observer.verified(took, || Event::AuthVerified {
                     guard: self.settings.name.clone(),
                     subject: verified.subject.clone(),
                     client: verified.client.clone(),
                     cached,
-                    took: self.clock.monotonic().saturating_sub(started),
+                    took,
                 });
                 Ok(verified)
             }
@@ -160,22 +163,23 @@ impl Guard {
 
     /// Counts a request that was let through, and that nothing would have refused.
     pub fn accepted(&self) {
-        self.observer.emit(Event::AuthAccepted { guard: self.settings.name.clone() });
+        self.observer.tally(&self.accepted, || Event::AuthAccepted { guard: self.settings.name.clone() });
     }
 
     /// Whether refusals count for an admitted caller.
     pub fn enforces_for(&self, caller: &Principal) -> bool {
-        let name = format!("{}:{}{}", caller.issuer.as_str().len(), caller.issuer.as_str(), caller.subject);
-        self.enforces(&name)
+        self.enforces(|| {
+            format!("{}:{}{}", caller.issuer.as_str().len(), caller.issuer.as_str(), caller.subject)
+        })
     }
 
     /// Whether refusals count for somebody of whom nothing is known but the network that a request comes from. What an
     /// unknown caller says of itself decides nothing: it would choose the side that suits it.
     pub fn enforces_from(&self, address: Option<IpAddr>) -> bool {
-        self.enforces(&address.map(|address| network_of(address).to_string()).unwrap_or_default())
+        self.enforces(|| address.map(|address| network_of(address).to_string()).unwrap_or_default())
     }
 
-    fn enforces(&self, name: &str) -> bool {
+    fn enforces(&self, name: impl FnOnce() -> String) -> bool {
         self.settings.mode.enforces(self.settings.resource.as_str(), name)
     }
 
@@ -267,7 +271,8 @@ impl Guard {
             None if !token.is_well_formed() => {
                 return Err(Refusal::InvalidRequest(Rejection::Malformed).into());
             }
-            None => (self.verify(token).await?, false),
+            // Boxed: hardly any request waits for it, and each would have room for it.
+            None => (Box::pin(self.verify(token)).await?, false),
         };
         match self.judge_verified(&verified) {
             Ok(()) => Ok((verified, cached)),

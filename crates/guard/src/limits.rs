@@ -1,7 +1,7 @@
 //! How much a caller may ask: per subject, per client, per guard, and how often an address may be wrong.
 //!
-//! By the generic cell rate algorithm (`governor`), one state a caller. The states are bounded: the one that was used
-//! longest ago is forgotten first, which at worst lets a caller begin anew.
+//! By the generic cell rate algorithm (`governor`), one state a caller. The states are bounded: those that are hardly used
+//! are forgotten first, which at worst lets a caller begin anew.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,15 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::Rejection;
-use bearward_token::{Clock, Principal};
+use bearward_token::{Clock, Issuer, Principal};
+use foldhash::quality::RandomState;
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use moka::policy::EvictionPolicy;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 /// Most callers, clients or addresses whose rates are remembered, each.
-const MOST_STATES: u64 = 100_000;
+const MOST_STATES: usize = 100_000;
+/// Room for so many is made at the start.
+const EXPECTED: usize = 1_000;
 
 /// So much, in so long, and so much at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,24 +66,27 @@ pub struct Limits {
     all: Option<(Rate, Limiter)>,
     addresses: Option<Keyed>,
     /// Addresses that were wrong too often, until when on the monotonic clock.
-    blocked: moka::sync::Cache<Key, Duration>,
+    blocked: States<Duration>,
     clock: Arc<dyn Clock>,
 }
 
 /// Who is limited: an issuer and a name of its, or an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
-    Named(Arc<str>, Arc<str>),
+    Named(Issuer, Arc<str>),
     Address(IpAddr),
 }
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, ByClock, NoOpMiddleware<Duration>>;
 
+/// By a hash that is keyed anew by each process: nobody can choose names that meet.
+type States<V> = Cache<Key, V, UnitWeighter, RandomState>;
+
 /// A limiter for each key.
 struct Keyed {
     policy: &'static str,
     rate: Rate,
-    states: moka::sync::Cache<Key, Arc<Limiter>>,
+    states: States<Arc<Limiter>>,
     clock: ByClock,
 }
 
@@ -122,12 +129,12 @@ impl Limits {
     /// # Errors
     /// The first limit that is exceeded.
     pub fn count(&self, caller: &Principal) -> Result<(), Exceeded> {
-        let named = |name: &Arc<str>| Key::Named(caller.issuer.as_str().into(), name.clone());
+        let named = |name: &Arc<str>| Key::Named(caller.issuer.clone(), name.clone());
         if let Some(subjects) = &self.subjects {
-            subjects.count(named(&caller.subject))?;
+            subjects.count(&named(&caller.subject))?;
         }
         if let (Some(clients), Some(client)) = (&self.clients, &caller.client) {
-            clients.count(named(client))?;
+            clients.count(&named(client))?;
         }
         match &self.all {
             Some((rate, all)) => all.check().map_err(|wait| Exceeded {
@@ -157,7 +164,7 @@ impl Limits {
     pub fn failed(&self, address: IpAddr) {
         let Some(addresses) = &self.addresses else { return };
         let key = by_network(address);
-        if let Err(exceeded) = addresses.count(key.clone()) {
+        if let Err(exceeded) = addresses.count(&key) {
             self.blocked.insert(key, self.clock.monotonic() + exceeded.retry_after);
         }
     }
@@ -209,18 +216,31 @@ impl Keyed {
         Self { policy, rate, states: states(), clock: ByClock(clock) }
     }
 
-    fn count(&self, key: Key) -> Result<(), Exceeded> {
-        let limiter = self.states.get_with(key, || Arc::new(self.rate.limiter(self.clock.clone())));
+    fn count(&self, key: &Key) -> Result<(), Exceeded> {
+        let limiter = match self.states.get(key) {
+            Some(limiter) => limiter,
+            None => self.begin(key),
+        };
         limiter.check().map_err(|wait| Exceeded {
             policy: self.policy,
             rate: self.rate,
             retry_after: wait.wait_time_from(self.clock.now()),
         })
     }
+
+    /// One for all who come for it at once.
+    fn begin(&self, key: &Key) -> Arc<Limiter> {
+        let new = || Ok::<_, std::convert::Infallible>(Arc::new(self.rate.limiter(self.clock.clone())));
+        match self.states.get_or_insert_with(key, new) {
+            Ok(limiter) => limiter,
+            Err(never) => match never {},
+        }
+    }
 }
 
-fn states<V: Clone + Send + Sync + 'static>() -> moka::sync::Cache<Key, V> {
-    moka::sync::Cache::builder().max_capacity(MOST_STATES).eviction_policy(EvictionPolicy::lru()).build()
+fn states<V: Clone>() -> States<V> {
+    let most = u64::try_from(MOST_STATES).unwrap_or(u64::MAX);
+    Cache::with(EXPECTED, most, UnitWeighter, RandomState::default(), DefaultLifecycle::default())
 }
 
 fn by_network(address: IpAddr) -> Key {

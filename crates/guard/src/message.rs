@@ -3,6 +3,7 @@
 //! Two JSON parsers can read two different calls out of one body: by a member that stands twice, or by one that
 //! differs in case, which some parsers do not mind. Where policy hangs on it, such a body is refused.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -35,7 +36,9 @@ pub enum MessageError {
 /// # Errors
 /// As [`MessageError`] says.
 pub fn read(body: &[u8]) -> Result<Vec<Call>, MessageError> {
-    let messages: Messages = serde_json::from_slice(body).map_err(|error| match error.is_data() {
+    // Once for all of it, not for each text in it.
+    let body = std::str::from_utf8(body).map_err(|_| MessageError::NotJsonRpc)?;
+    let messages: Messages = serde_json::from_str(body).map_err(|error| match error.is_data() {
         true => MessageError::Ambiguous,
         false => MessageError::NotJsonRpc,
     })?;
@@ -43,6 +46,9 @@ pub fn read(body: &[u8]) -> Result<Vec<Call>, MessageError> {
 }
 
 struct Messages(Vec<Message>);
+
+/// A member's name, borrowed where nothing in it is escaped.
+struct Name<'a>(Cow<'a, str>);
 
 #[derive(Default)]
 struct Message {
@@ -94,7 +100,12 @@ fn is_misspelt(name: &str, known: &[&str]) -> bool {
 
 /// What some servers would strip before they look for the name.
 fn is_padded(text: &str) -> bool {
-    text.trim() != text || text.chars().any(char::is_control)
+    match text.is_ascii() {
+        true => {
+            text.bytes().any(|byte| byte.is_ascii_control()) || text.starts_with(' ') || text.ends_with(' ')
+        }
+        false => text.trim() != text || text.chars().any(char::is_control),
+    }
 }
 
 /// Puts a value where none stands yet.
@@ -102,6 +113,30 @@ fn once<E: serde::de::Error, T>(place: &mut Option<T>, value: T) -> Result<(), E
     match place.replace(value) {
         None => Ok(()),
         Some(_) => Err(E::custom("a member stands twice")),
+    }
+}
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }
 
@@ -153,10 +188,13 @@ impl<'de> Visitor<'de> for MessageVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Message, A::Error> {
         let (mut method, mut params) = (None, None);
-        while let Some(name) = map.next_key::<String>()? {
-            match name.as_str() {
+        while let Some(name) = map.next_key::<Name<'_>>()? {
+            match &*name.0 {
                 "method" => once(&mut method, map.next_value::<String>()?)?,
                 "params" => once(&mut params, map.next_value::<Params>()?)?,
+                "jsonrpc" | "id" => {
+                    map.next_value::<IgnoredAny>()?;
+                }
                 name if is_misspelt(name, &["method", "params", "jsonrpc", "id"]) => {
                     return Err(A::Error::custom("a misspelt member"));
                 }
@@ -196,8 +234,8 @@ impl<'de> Visitor<'de> for ParamsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
         let mut params = Params::default();
-        while let Some(name) = map.next_key::<String>()? {
-            match name.as_str() {
+        while let Some(name) = map.next_key::<Name<'_>>()? {
+            match &*name.0 {
                 "name" => once(&mut params.name, map.next_value()?)?,
                 "uri" => once(&mut params.uri, map.next_value()?)?,
                 "ref" => once(&mut params.reference, map.next_value()?)?,
@@ -215,10 +253,51 @@ impl<'de> Visitor<'de> for ParamsVisitor {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Self::Is(text),
-            _ => Self::IsNot,
-        })
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, or anything else")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text::Is(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Text, E> {
+        Ok(Text::IsNot)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
+        Ok(Text::IsNot)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
+        Ok(Text::IsNot)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Text, E> {
+        Ok(Text::IsNot)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
+        Ok(Text::IsNot)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text::IsNot)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text::IsNot)
     }
 }
 

@@ -27,9 +27,13 @@ impl Mode {
 
     /// Whether refusals count for a caller. The same caller is always on the same side, and stays on the enforced one
     /// when the share grows. `resource` keeps guards apart: a caller is not the first everywhere.
-    pub fn enforces(self, resource: &str, caller: &str) -> bool {
-        let Self::Enforce { percent } = self else { return false };
-        Share::percent(percent).includes(resource, caller)
+    pub fn enforces(self, resource: &str, caller: impl FnOnce() -> String) -> bool {
+        match self {
+            Self::Off | Self::Enforce { percent: 0 } => false,
+            // For everybody, whoever it is.
+            Self::Enforce { percent: 100.. } => true,
+            Self::Enforce { percent } => Share::percent(percent).includes(resource, &caller()),
+        }
     }
 }
 
@@ -39,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_mode_enforces_for_its_share_and_off_for_nobody() {
-        let enforced = |mode: Mode| (0..1000).filter(|n| mode.enforces("https://a", &n.to_string())).count();
+        let enforced =
+            |mode: Mode| (0..1000).filter(|n| mode.enforces("https://a", || n.to_string())).count();
         assert_eq!((enforced(Mode::Off), enforced(Mode::OBSERVE), enforced(Mode::default())), (0, 0, 1000));
         assert!((400..600).contains(&enforced(Mode::Enforce { percent: 50 })));
     }

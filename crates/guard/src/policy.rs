@@ -1,5 +1,7 @@
 //! What a caller needs for one call, in MCP's own terms: rules map methods and names to scopes and roles (SPEC RS-6).
 
+use std::borrow::Cow;
+
 use bearward_token::{Principal, ScopeSet};
 
 use crate::demand::Pattern;
@@ -10,7 +12,12 @@ use crate::spellings;
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     rules: Vec<Rule>,
+    /// Those of [`LISTED`] that some rule is about, found once: every request asks.
+    listed: Vec<&'static str>,
 }
+
+/// Methods that are applied to what lists show.
+const LISTED: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +36,7 @@ pub struct Rule {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needed<'a> {
     /// All of these.
-    pub scopes: ScopeSet,
+    pub scopes: Cow<'a, ScopeSet>,
     /// One of each list.
     pub roles: Vec<&'a [String]>,
 }
@@ -37,7 +44,9 @@ pub struct Needed<'a> {
 impl Policy {
     /// A policy of these rules.
     pub fn new(rules: Vec<Rule>) -> Self {
-        Self { rules: rules.into_iter().map(Rule::in_lower_case).collect() }
+        let rules: Vec<_> = rules.into_iter().map(Rule::in_lower_case).collect();
+        let listed = LISTED.into_iter().filter(|method| are_about(&rules, method)).collect();
+        Self { rules, listed }
     }
 
     /// True when no call needs more than any other.
@@ -48,14 +57,21 @@ impl Policy {
     /// True when some rule is about a method, whatever it is applied to: then lists of what it is applied to are cut
     /// to what a caller may use.
     pub fn has_rules_for(&self, method: &str) -> bool {
-        self.rules.iter().any(|rule| fits(&rule.methods, Some(method)))
+        if LISTED.contains(&method) { self.listed.contains(&method) } else { are_about(&self.rules, method) }
     }
 
     /// What all of these calls need together.
     pub fn needed<'a>(&'a self, calls: &[Call]) -> Needed<'a> {
+        let spellings: Vec<_> = calls.iter().map(Spellings::of).collect();
         let mut needed = Needed::default();
-        for rule in self.rules.iter().filter(|rule| calls.iter().any(|call| rule.fits(call))) {
-            needed.scopes = needed.scopes.iter().chain(rule.scopes.iter()).cloned().collect();
+        for rule in self.rules.iter().filter(|rule| spellings.iter().any(|call| rule.fits(call))) {
+            match needed.scopes.is_empty() {
+                true => needed.scopes = Cow::Borrowed(&rule.scopes),
+                false => {
+                    let all = needed.scopes.iter().chain(rule.scopes.iter());
+                    needed.scopes = Cow::Owned(all.cloned().collect());
+                }
+            }
             if !rule.roles.is_empty() {
                 needed.roles.push(&rule.roles);
             }
@@ -64,8 +80,13 @@ impl Policy {
     }
 }
 
+fn are_about(rules: &[Rule], method: &str) -> bool {
+    let method = spellings::of(method);
+    rules.iter().any(|rule| fits(&rule.methods, Some(&method)))
+}
+
 impl Rule {
-    fn fits(&self, call: &Call) -> bool {
+    fn fits(&self, call: &Spellings<'_>) -> bool {
         fits(&self.methods, call.method.as_deref()) && fits(&self.names, call.name.as_deref())
     }
 
@@ -83,9 +104,24 @@ impl Needed<'_> {
     }
 }
 
-fn fits(patterns: &[Pattern], text: Option<&str>) -> bool {
-    let fits_one = |spelling: &String| patterns.iter().any(|pattern| pattern.fits(spelling));
-    patterns.is_empty() || text.is_some_and(|text| spellings::of(text).iter().any(fits_one))
+/// The ways in which a call may be read, found once for all rules.
+struct Spellings<'a> {
+    method: Option<Vec<Cow<'a, str>>>,
+    name: Option<Vec<Cow<'a, str>>>,
+}
+
+impl<'a> Spellings<'a> {
+    fn of(call: &'a Call) -> Self {
+        Self {
+            method: call.method.as_deref().map(spellings::of),
+            name: call.name.as_deref().map(spellings::of),
+        }
+    }
+}
+
+fn fits(patterns: &[Pattern], spellings: Option<&[Cow<'_, str>]>) -> bool {
+    let fits_one = |spelling: &Cow<'_, str>| patterns.iter().any(|pattern| pattern.fits(spelling));
+    patterns.is_empty() || spellings.is_some_and(|spellings| spellings.iter().any(fits_one))
 }
 
 #[cfg(test)]

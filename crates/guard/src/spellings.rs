@@ -4,6 +4,8 @@
 //! it past its rule. Case, because some servers do not mind it; for URIs what RFC 3986 §6.2.2 and the URL standard call
 //! the same: scheme and host in any case, dot segments, a missing authority, escapes of what needs none.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use url::Url;
 
@@ -11,15 +13,18 @@ use url::Url;
 const DEPTH: usize = 4;
 
 /// All of them, in lower case. The first is the text itself.
-pub(crate) fn of(text: &str) -> Vec<String> {
-    let mut all = vec![text.to_lowercase()];
+pub(crate) fn of(text: &str) -> Vec<Cow<'_, str>> {
+    if !may_be_read_otherwise(text) {
+        return vec![lower(text)];
+    }
+    let mut all = vec![Cow::Owned(text.to_lowercase())];
     let mut current = text.to_owned();
     for _ in 0..DEPTH {
         let read = Url::parse(&current).map(String::from).unwrap_or_else(|_| current.clone());
         let decoded = percent_decode_str(&read).decode_utf8_lossy().into_owned();
         let is_new = decoded != current;
         for spelling in [read, decoded.clone()] {
-            let spelling = spelling.to_lowercase();
+            let spelling = Cow::Owned(spelling.to_lowercase());
             if !all.contains(&spelling) {
                 all.push(spelling);
             }
@@ -30,6 +35,19 @@ pub(crate) fn of(text: &str) -> Vec<String> {
         current = decoded;
     }
     all
+}
+
+/// False for most names, such as `tools/call`: without a `:` it is no URI, and without a `%` nothing in it is escaped.
+fn may_be_read_otherwise(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b':' | b'%') || !byte.is_ascii())
+}
+
+/// For ASCII alone.
+fn lower(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,17 @@ pub mod event;
 mod follower;
 pub mod health;
 pub mod metrics;
+mod seconds;
+mod tally;
 
 pub use audit::AuditTrail;
 pub use event::{Denial, Event, Rejection};
 pub use health::{Condition, Health, Probe, Report};
 pub use metrics::Metrics;
+pub use tally::Tally;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use follower::Follower;
 use follower::Followers;
@@ -38,6 +42,36 @@ impl Observer {
         self.metrics.count(&event);
         event.log();
         self.followers.tell(|| event);
+    }
+
+    /// Something happened that happens with every request, for who has looked its counter up; the event is made only where
+    /// somebody sees it.
+    pub fn tally(&self, tally: &Tally, event: impl FnOnce() -> Event) {
+        tally.count();
+        self.show(event);
+    }
+
+    /// A caller's token is good; this took so long. `event` is [`Event::AuthVerified`].
+    pub fn verified(&self, took: Duration, event: impl FnOnce() -> Event) {
+        self.metrics.observe_verified(took);
+        self.show(event);
+    }
+
+    /// A request was answered; this is what the proxy itself cost. `event` is [`Event::Proxied`].
+    pub fn proxied(&self, overhead: Duration, event: impl FnOnce() -> Event) {
+        self.metrics.observe_overhead(overhead);
+        self.show(event);
+    }
+
+    /// To the log, where the everyday is logged, and to followers.
+    fn show(&self, event: impl FnOnce() -> Event) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let event = event();
+            event.log();
+            self.followers.tell(|| event);
+        } else {
+            self.followers.tell(event);
+        }
     }
 
     /// A provider's token came from memory. The same as [`Event::TokenStoreHit`], for who has looked its counter up: it

@@ -13,10 +13,11 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::Event;
+use crate::seconds::Seconds;
+use crate::tally::Tally;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -36,11 +37,11 @@ pub struct Metrics {
     observed: Family<GuardOutcome, Counter>,
     fetches: Family<ProviderOutcome, Counter>,
     joined: Family<ByProvider, Counter>,
-    late_seconds: Histogram,
+    late_seconds: Seconds,
     quota_left: Family<ProviderLimit, Gauge<f64, AtomicU64>>,
-    fetch_seconds: Histogram,
-    verify_seconds: Histogram,
-    overhead_seconds: Histogram,
+    fetch_seconds: Seconds,
+    verify_seconds: Seconds,
+    overhead_seconds: Seconds,
     expires_in: Family<ByProvider, Gauge<f64, AtomicU64>>,
     breaker_open: Family<ByIssuer, Gauge>,
     audit: Family<ByOutcome, Counter>,
@@ -177,7 +178,7 @@ impl Metrics {
                 &mut registry,
                 "token_refresh_lag",
                 "Time from when a refresh was due to its new token",
-                0.001,
+                Duration::from_millis(1),
             ),
             quota_left: number(
                 &mut registry,
@@ -185,14 +186,24 @@ impl Metrics {
                 "What an authorization server's quota still allows",
             ),
             // 1 ms to 16 s: an authorization server on the next rack, and one that is falling over.
-            fetch_seconds: seconds(&mut registry, "token_fetch", "Time to get a token", 0.001),
+            fetch_seconds: seconds(
+                &mut registry,
+                "token_fetch",
+                "Time to get a token",
+                Duration::from_millis(1),
+            ),
             // 1 µs to 16 ms: a cache hit, and a cold RSA check on a busy machine.
-            verify_seconds: seconds(&mut registry, "auth_verify", "Time to verify a token", 0.000_001),
+            verify_seconds: seconds(
+                &mut registry,
+                "auth_verify",
+                "Time to verify a token",
+                Duration::from_micros(1),
+            ),
             overhead_seconds: seconds(
                 &mut registry,
                 "proxy_overhead",
                 "Time a request spends inside Bearward",
-                0.000_01,
+                Duration::from_micros(10),
             ),
             audit: counter(
                 &mut registry,
@@ -222,7 +233,7 @@ impl Metrics {
 
     pub(crate) fn count(&self, event: &Event) {
         match event {
-            Event::AuthVerified { took, .. } => self.verify_seconds.observe(took.as_secs_f64()),
+            Event::AuthVerified { took, .. } => self.verify_seconds.observe(*took),
             Event::AuthAccepted { guard } => {
                 self.requests.get_or_create(&guard_outcome(guard, "accepted")).inc();
             }
@@ -246,9 +257,9 @@ impl Metrics {
             }
             Event::TokenFetched { provider, failure, took, lifetime, late } => {
                 self.fetches.get_or_create(&provider_outcome(provider, *failure)).inc();
-                self.fetch_seconds.observe(took.as_secs_f64());
+                self.fetch_seconds.observe(*took);
                 if let Some(late) = late {
-                    self.late_seconds.observe(late.as_secs_f64());
+                    self.late_seconds.observe(*late);
                 }
                 if let Some(lifetime) = lifetime {
                     self.expires_in.get_or_create(&by(provider)).set(lifetime.as_secs_f64());
@@ -274,8 +285,18 @@ impl Metrics {
                 let labels = ProviderReason { provider: Name(provider.clone()), reason: reason.as_str() };
                 self.denied.get_or_create(&labels).inc();
             }
-            Event::Proxied { overhead, .. } => self.overhead_seconds.observe(overhead.as_secs_f64()),
+            Event::Proxied { overhead, .. } => self.overhead_seconds.observe(*overhead),
         }
+    }
+
+    /// The counter of what a guard lets through: [`Event::AuthAccepted`].
+    pub fn accepted(&self, guard: &Arc<str>) -> Tally {
+        Tally::new(self.requests.get_or_create(&guard_outcome(guard, "accepted")).clone())
+    }
+
+    /// The counter of requests that leave with a provider's token: [`Event::HeaderAttached`].
+    pub fn attached(&self, provider: &Arc<str>) -> Tally {
+        Tally::new(self.header_bearer.get_or_create(&by(provider)).clone())
     }
 
     /// The counter of a provider's tokens that come from memory.
@@ -296,6 +317,14 @@ impl Metrics {
 }
 
 impl Metrics {
+    pub(crate) fn observe_verified(&self, took: Duration) {
+        self.verify_seconds.observe(took);
+    }
+
+    pub(crate) fn observe_overhead(&self, took: Duration) {
+        self.overhead_seconds.observe(took);
+    }
+
     /// Sets whether a configured issuer is left alone because it fails, as read when metrics are asked for.
     pub fn set_breaker_open(&self, issuer: &str, is_open: bool) {
         self.breaker_open.get_or_create(&ByIssuer { issuer: Name(issuer.into()) }).set(i64::from(is_open));
@@ -329,8 +358,8 @@ where
     family
 }
 
-fn seconds(registry: &mut Registry, name: &str, help: &str, first: f64) -> Histogram {
-    let histogram = Histogram::new(exponential_buckets(first, 2.0, 15));
+fn seconds(registry: &mut Registry, name: &str, help: &str, first: Duration) -> Seconds {
+    let histogram = Seconds::new(first);
     registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
     histogram
 }

@@ -1,11 +1,13 @@
 //! A token as it is kept, and as it is handed out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bearward_token::expiry::Moment;
 use bearward_token::{AccessToken, Clock, Expiry, IdToken};
+use bytes::Bytes;
 use http::HeaderValue;
+use zeroize::Zeroizing;
 
 use crate::grant::Granted;
 use crate::lifetime::{floor, refresh_lead};
@@ -29,6 +31,8 @@ pub(crate) struct Held {
     pub(crate) usable_until: Expiry,
     /// Past it a refresh is due.
     pub(crate) refresh_at: Expiry,
+    /// As a header, made when it is first wanted; `None` where it cannot be one.
+    authorization: OnceLock<Option<HeaderValue>>,
 }
 
 /// The ID token that came with it.
@@ -67,6 +71,7 @@ impl Held {
             expiry,
             usable_until: expiry.earlier_by(floor(lifetime)),
             refresh_at,
+            authorization: OnceLock::new(),
         }
     }
 
@@ -75,6 +80,18 @@ impl Held {
         let id = self.id.as_ref()?;
         (id.expiry.left_at(now) > floor(id.lifetime)).then_some(id)
     }
+}
+
+/// A token as a header. All requests share its bytes, which are wiped when the last of them has left and the token is
+/// forgotten (HARD 20).
+fn header(token: &AccessToken) -> Option<HeaderValue> {
+    const SCHEME: &[u8] = b"Bearer ";
+    let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.expose().len()));
+    text.extend_from_slice(SCHEME);
+    text.extend_from_slice(token.expose().as_bytes());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 impl Supplied {
@@ -89,9 +106,7 @@ impl Supplied {
         if self.held.expiry.is_past(clock) {
             return None;
         }
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.held.token.expose())).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        self.held.authorization.get_or_init(|| header(&self.held.token)).clone()
     }
 
     /// The token itself, for who hands it on to its own destination.

@@ -113,6 +113,11 @@ impl Source {
         !matches!(self, Self::Shared(_))
     }
 
+    /// True when to pick is to wait for a login's token; any other is waited for when it is asked for.
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Self::Session { .. })
+    }
+
     /// The token that all share, if there is one: what readiness and `bearward token` speak of.
     pub fn shared(&self) -> Option<&Handle> {
         match self {

@@ -1,5 +1,7 @@
 //! `bearward serve`.
 
+use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use bearward_observe::Observer;
 use bearward_secrets::Secrets;
 use bearward_token::SystemClock;
 use clap::Args;
+use tokio::runtime::{Builder, Runtime};
 
 use super::config::exposed;
 use super::exit::Exit;
@@ -58,11 +61,7 @@ impl Serve {
         for warning in exposed(&loaded.settings) {
             tracing::warn!("{warning}");
         }
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        if let Some(workers) = loaded.settings.server.workers {
-            runtime.worker_threads(workers);
-        }
-        match runtime.enable_all().build() {
+        match runtime(loaded.settings.server.workers) {
             Ok(runtime) => runtime.block_on(serve(loaded)),
             Err(error) => {
                 tracing::error!(%error, "cannot start threads");
@@ -70,6 +69,21 @@ impl Serve {
             }
         }
     }
+}
+
+/// As many threads as the machine has cores, or as the settings say. One alone shares nothing, which makes each request
+/// cheaper.
+fn runtime(workers: Option<usize>) -> io::Result<Runtime> {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut runtime = match workers.unwrap_or_else(cores) {
+        1 => Builder::new_current_thread(),
+        workers => {
+            let mut runtime = Builder::new_multi_thread();
+            runtime.worker_threads(workers);
+            runtime
+        }
+    };
+    runtime.enable_all().build()
 }
 
 async fn serve(loaded: Loaded) -> Exit {

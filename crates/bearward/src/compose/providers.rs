@@ -34,8 +34,10 @@ impl Builder<'_> {
         let tenant = provider.tenant_headers.as_ref().map(|tenant| self.tenant_headers(provider, tenant));
         let wanted =
             Wanted { min_ttl: provider.min_ttl.access, min_ttl_id: provider.min_ttl.id, ..Wanted::default() };
+        let name = provider.name.as_str().into();
         Ok(Arc::new(Provider {
-            name: provider.name.as_str().into(),
+            attached: self.around.observer.metrics().attached(&name),
+            name,
             target,
             tokens: self.source(provider, broker)?,
             wanted,

@@ -90,3 +90,36 @@ proptest! {
         read_in(&pieces, &bytes);
     }
 }
+
+// SPEC PX-8
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_end_in_time_ends_its_connection_and_a_silent_one_is_left_alone() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::{Instant, timeout};
+
+    let (mut peer, ours) = tokio::io::duplex(1024);
+    let (mut watched, _) = Watched::new(ours);
+    let mut bytes = [0; 64];
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    watched.read_exact(&mut bytes[..27]).await.unwrap();
+    assert!(timeout(HEAD_TIMEOUT * 100, watched.read_u8()).await.is_err(), "between two requests");
+    let began = Instant::now();
+    let dripping = async {
+        loop {
+            peer.write_all(b"G").await.unwrap();
+            sleep(HEAD_TIMEOUT / 4).await;
+        }
+    };
+    let reading = async {
+        loop {
+            if let Err(error) = watched.read_u8().await {
+                break error.kind();
+            }
+        }
+    };
+    tokio::select! {
+        () = dripping => {}
+        ended = reading => assert_eq!(ended, io::ErrorKind::TimedOut),
+    }
+    assert_eq!(began.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
+}

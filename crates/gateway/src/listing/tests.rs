@@ -67,7 +67,7 @@ async fn cut_by(rules: Vec<Rule>, mode: Mode) -> Option<Cut> {
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
     let caller = guard.admit(&headers, None, None).await.unwrap();
-    Cut::new(&guard, &caller)
+    Cut::new(&guard, &caller, &[])
 }
 
 /// Hides `drop`.
@@ -77,7 +77,7 @@ async fn cut() -> Cut {
 
 fn pieces(pieces: Vec<Bytes>) -> Body {
     let frames = pieces.into_iter().map(|piece| Ok::<_, BodyError>(Frame::data(piece)));
-    StreamBody::new(stream::iter(frames)).boxed_unsync()
+    body::other(StreamBody::new(stream::iter(frames)))
 }
 
 async fn answered(status: u16, headers: &[(&str, &str)], body: Body) -> Option<Vec<u8>> {
@@ -171,7 +171,7 @@ async fn an_answer_that_is_too_long_or_breaks_off_is_an_error() {
     let long = body::full(vec![b' '; MAX_LIST + 1]);
     assert!(answered(200, &[("content-type", "application/json")], long).await.is_none());
     let frames = [Ok(Frame::data(Bytes::from("{}"))), Err(BodyError::from("gone"))];
-    let broken = StreamBody::new(stream::iter(frames)).boxed_unsync();
+    let broken = body::other(StreamBody::new(stream::iter(frames)));
     assert!(answered(200, &[("content-type", "application/json")], broken).await.is_none());
 }
 
@@ -228,7 +228,7 @@ async fn one_event_that_is_no_json_is_left_out_and_the_others_pass() {
 async fn an_event_passes_as_soon_as_it_ends() {
     for event in ["data: 1\n\n", "data: 1\r\n\r\n", "data: 1\r\r", "data: 1\r\n\r"] {
         let first = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from(event)))]);
-        let body = StreamBody::new(futures_util::StreamExt::chain(first, stream::pending())).boxed_unsync();
+        let body = body::other(StreamBody::new(futures_util::StreamExt::chain(first, stream::pending())));
         let answer = Response::builder().header("content-type", "text/event-stream").body(body).unwrap();
         let mut body = cut().await.apply(answer).await.unwrap().into_body();
         let frame = futures_util::FutureExt::now_or_never(body.frame());
@@ -311,4 +311,30 @@ fn an_upstream_is_asked_for_whole_answers_that_are_not_compressed() {
     ask_plainly(&mut headers);
     assert_eq!(headers.len(), 1);
     assert_eq!(headers["accept-encoding"], "identity");
+}
+
+#[tokio::test]
+async fn the_answer_to_a_call_that_has_no_list_passes_whatever_it_holds_unless_it_is_a_stream() {
+    let call = |method: &str| Call { method: Some(method.into()), name: Some("x".into()) };
+    let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"drop"},{"name":"keep"}]}}"#;
+    for (calls, is_cut) in [
+        (vec![call("tools/call")], false),
+        (vec![call("prompts/get"), call("resources/read")], false),
+        (vec![call("tools/call"), call("tools/list")], true),
+        (vec![call("tools/List")], true),
+        (vec![Call { method: None, name: None }], true),
+        (vec![], true),
+    ] {
+        let mut cut = cut().await;
+        cut.may_answer_with_list = Cut::may_answer_with_list(&calls);
+        let answer = Response::builder().header(CONTENT_TYPE, "application/json");
+        let answer = cut.clone().apply(answer.body(body::full(list)).unwrap()).await.unwrap();
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(!text.windows(6).any(|word| word == b"\"drop\""), is_cut, "{calls:?}");
+        let event = format!("data: {list}\n\n");
+        let answer = Response::builder().header(CONTENT_TYPE, "text/event-stream");
+        let answer = cut.apply(answer.body(body::full(event)).unwrap()).await.unwrap();
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(!text.windows(6).any(|word| word == b"\"drop\""), "{calls:?}");
+    }
 }

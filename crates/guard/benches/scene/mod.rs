@@ -24,6 +24,7 @@ const ISSUER: &str = "https://idp.example.com";
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 
 /// What is measured, by name.
+#[allow(dead_code, reason = "each bench uses what it measures")]
 pub(crate) const KINDS: [(SignWith, &str); 3] =
     [(SignWith::Rs256, "RS256"), (SignWith::Es256, "ES256"), (SignWith::EdDsa, "EdDSA")];
 
@@ -37,7 +38,18 @@ pub(crate) fn good(key: &Arc<SigningKey>) -> TokenBuilder {
 }
 
 /// A guard that knows the issuer's keys and has fetched them for an unknown id once.
+#[allow(dead_code, reason = "each bench uses what it measures")]
 pub(crate) fn guard(runtime: &Runtime, key: &SigningKey, cache_ttl: Duration) -> Guard {
+    guard_of(runtime, key, cache_ttl, |settings| settings)
+}
+
+/// The same, with more to do.
+pub(crate) fn guard_of(
+    runtime: &Runtime,
+    key: &SigningKey,
+    cache_ttl: Duration,
+    more: impl FnOnce(GuardSettings) -> GuardSettings,
+) -> Guard {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let document = json!({"keys": [key.public_jwk()]}).to_string();
     runtime.block_on(async {
@@ -68,7 +80,7 @@ pub(crate) fn guard(runtime: &Runtime, key: &SigningKey, cache_ttl: Duration) ->
             pre_provisioned: false,
             description: Description::default(),
         };
-        Guard::new(settings, vec![issuer], clock.clone(), Observer::new())
+        Guard::new(more(settings), vec![issuer], clock.clone(), Observer::new())
     })
 }
 
@@ -80,6 +92,7 @@ pub(crate) fn request(token: &str) -> HeaderMap {
 }
 
 /// The public half, parsed.
+#[allow(dead_code, reason = "each bench uses what it measures")]
 pub(crate) fn public(key: &SigningKey, kind: SignWith) -> ParsedPublicKey {
     let algorithm: &'static dyn VerificationAlgorithm = match kind {
         SignWith::Rs256 => &RSA_PKCS1_2048_8192_SHA256,

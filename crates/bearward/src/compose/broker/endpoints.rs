@@ -7,7 +7,7 @@ use axum::Router;
 use bearward_broker::{CameFrom, CookieRules, SameSite};
 use bearward_gateway::Pages;
 use bearward_gateway::address::TrustedProxies;
-use bearward_gateway::body::{Body, BodyError};
+use bearward_gateway::body::{self, BodyError};
 use bearward_gateway::browser::BrowserRules;
 use bearward_gateway::pages::{Answering, Endpoints};
 use http_body_util::BodyExt;
@@ -62,7 +62,7 @@ impl Endpoints for BrokerEndpoints {
         let answering = self.0.clone().oneshot(request);
         Box::pin(async move {
             let answer = answering.await.unwrap_or_else(|never| match never {});
-            answer.map(|body| -> Body { body.map_err(BodyError::from).boxed_unsync() })
+            answer.map(|body| body::other(body.map_err(BodyError::from)))
         })
     }
 }

@@ -136,7 +136,8 @@ proptest! {
             let shown = shown.map_or(text, String::into_bytes);
             let read: serde_json::Value = serde_json::from_slice(&shown).unwrap_or_default();
             for tool in read["result"]["tools"].as_array().into_iter().flatten() {
-                prop_assert!(!tool["name"].as_str().unwrap().starts_with('x'));
+                // Without a `name`, as where its case was changed, this reader is shown none.
+                prop_assert!(!tool["name"].as_str().unwrap_or_default().starts_with('x'));
             }
         }
     }

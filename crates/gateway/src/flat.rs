@@ -1,0 +1,133 @@
+//! Writes that are small leave in one piece: a head with its short body costs the kernel less as one copy than as a list.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Up to so many bytes are put together; what is longer goes as the list that it is, without a copy.
+const SMALL: usize = 4 * 1024;
+
+/// A stream whose small writes are flat.
+#[derive(Debug)]
+pub(crate) struct Flat<S> {
+    inner: S,
+    /// Where pieces are put together; as long as the longest that ever was.
+    together: Vec<u8>,
+}
+
+impl<S> Flat<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self { inner, together: Vec::new() }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Flat<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self { inner, together } = &mut *self;
+        let inner = Pin::new(inner);
+        let length = pieces.iter().fold(0, |length: usize, piece| length.saturating_add(piece.len()));
+        if let [only] = pieces {
+            return inner.poll_write(cx, only);
+        }
+        if length > SMALL {
+            return inner.poll_write_vectored(cx, pieces);
+        }
+        together.clear();
+        pieces.iter().for_each(|piece| together.extend_from_slice(piece));
+        inner.poll_write(cx, together)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Flat<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// Remembers what it was given, piece by piece.
+    #[derive(Default)]
+    struct Seen(Vec<Vec<usize>>, Vec<u8>);
+
+    impl AsyncWrite for Seen {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.push(vec![bytes.len()]);
+            self.1.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            pieces: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.0.push(pieces.iter().map(|piece| piece.len()).collect());
+            pieces.iter().for_each(|piece| self.1.extend_from_slice(piece));
+            Poll::Ready(Ok(pieces.iter().map(|piece| piece.len()).sum()))
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_small_leaves_in_one_piece_and_what_is_large_as_it_is() {
+        let (head, body, large) = ([b'h'; 100], [b'b'; 50], [b'l'; SMALL]);
+        for (pieces, expected) in [
+            (&[&head[..], &body[..]][..], vec![150]),
+            (&[&head[..], &[], &body[..]], vec![150]),
+            (&[&large[..SMALL - 100], &head[..]], vec![SMALL]),
+            (&[&head[..], &large[..]], vec![100, SMALL]),
+            (&[&large[..]], vec![SMALL]),
+        ] {
+            let mut flat = Flat::new(Seen::default());
+            let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            assert_eq!(flat.write_vectored(&slices).await.unwrap(), pieces.concat().len());
+            assert_eq!((flat.inner.0, flat.inner.1), (vec![expected], pieces.concat()));
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One HTTP/1.1 connection to a server behind, driven by whoever uses it.
+//!
+//! hyper's connections are usually given tasks of their own, which then hand each request and each piece of an answer to
+//! and fro. Here the task that waits for the answer drives the connection as well: one task less to wake, and none that
+//! lies about while an event stream is open (ADR 21).
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use http::{Request, Response};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::alarm::Alarm;
+use crate::body::{Body, BodyError};
+use crate::flat::Flat;
+use crate::lanes::Place;
+
+type Stream = TokioIo<Flat<TcpStream>>;
+
+/// A connection that carries one request at a time.
+pub(crate) struct Lane(Box<Ends>);
+
+/// What we hold of it.
+struct Ends {
+    sender: SendRequest<Body>,
+    driver: Driver,
+    /// Set with its first request.
+    alarm: Option<Alarm>,
+}
+
+/// Why an answer has not come.
+pub(crate) enum Fault {
+    /// Not in time.
+    Late,
+    /// With the request in it where nothing of it has left.
+    Broken(Box<TrySendError<Request<Body>>>),
+}
+
+/// What reads and writes.
+struct Driver {
+    connection: Pin<Box<Connection<Stream, Body>>>,
+    /// It has ended, and must not be asked again.
+    is_over: bool,
+    relay: Arc<Relay>,
+    /// Wakes by the relay.
+    waker: Waker,
+}
+
+/// Wakes whoever drives a connection, but for what they set off themselves while they do: that is seen to at once.
+#[derive(Default)]
+struct Relay {
+    driver: AtomicWaker,
+    is_driven: AtomicBool,
+    was_woken: AtomicBool,
+}
+
+/// So often a connection is driven on at once; then others have their turn.
+const ROUNDS: usize = 4;
+
+impl Lane {
+    pub(crate) async fn new(stream: TokioIo<TcpStream>) -> Result<Self, hyper::Error> {
+        let stream = TokioIo::new(Flat::new(stream.into_inner()));
+        let (sender, connection) = handshake(stream).await?;
+        Ok(Self(Box::new(Ends { sender, driver: Driver::new(connection), alarm: None })))
+    }
+
+    /// Sends a request and waits for the head of its answer, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Fault`] says.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Body>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, Fault> {
+        let Ends { sender, driver, alarm } = &mut *self.0;
+        let alarm = match alarm {
+            Some(alarm) => {
+                alarm.set(limit, &driver.waker);
+                alarm
+            }
+            none => none.insert(Alarm::new(limit, &driver.waker)),
+        };
+        let mut answer = pin!(sender.try_send_request(request));
+        poll_fn(|cx| match driver.drive_until(cx, |cx| answer.as_mut().poll(cx)) {
+            Poll::Ready(answered) => Poll::Ready(answered.map_err(|error| Fault::Broken(Box::new(error)))),
+            Poll::Pending if alarm.is_over(&driver.waker) => Poll::Ready(Err(Fault::Late)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Whether it can carry a request: not where the last one has not quite ended, where the server has closed it, or has
+    /// said what nobody asked for.
+    pub(crate) fn is_free(&mut self) -> bool {
+        let Ends { sender, driver, .. } = &mut *self.0;
+        let nobody = &mut Context::from_waker(Waker::noop());
+        let _ = driver.drive_until(nobody, |_| Poll::<()>::Pending);
+        !driver.is_over && sender.is_ready()
+    }
+
+    /// The same of one that was free, for which it is enough to look where something has happened since.
+    pub(crate) fn is_still_free(&mut self) -> bool {
+        !self.0.driver.relay.was_woken.load(Ordering::SeqCst) || self.is_free()
+    }
+}
+
+impl Driver {
+    fn new(connection: Connection<Stream, Body>) -> Self {
+        let relay = Arc::<Relay>::default();
+        Self { connection: Box::pin(connection), is_over: false, waker: relay.clone().into(), relay }
+    }
+
+    /// Goes on with what there is to read and to write until that makes something ready. That the connection ended with an
+    /// error is told to who waits for an answer.
+    fn drive_until<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Self { connection, is_over, relay, waker } = self;
+        let mut own = Context::from_waker(waker);
+        relay.driver.register(cx.waker());
+        relay.is_driven.store(true, Ordering::SeqCst);
+        let mut polled = ready(&mut own);
+        for _ in 0..ROUNDS {
+            if polled.is_ready() {
+                break;
+            }
+            relay.was_woken.store(false, Ordering::SeqCst);
+            if !*is_over {
+                *is_over = connection.as_mut().poll(&mut own).is_ready();
+            }
+            polled = ready(&mut own);
+            if !relay.was_woken.load(Ordering::SeqCst) {
+                break;
+            }
+        }
+        relay.is_driven.store(false, Ordering::SeqCst);
+        // What came too late for the last round, or after all of them.
+        if polled.is_pending() && relay.was_woken.load(Ordering::SeqCst) {
+            cx.waker().wake_by_ref();
+        }
+        polled
+    }
+}
+
+impl Wake for Relay {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.was_woken.store(true, Ordering::SeqCst);
+        if !self.is_driven.load(Ordering::SeqCst) {
+            self.driver.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("is_over", &self.0.driver.is_over).finish_non_exhaustive()
+    }
+}
+
+/// An answer's body. Its lane is free for the next request when it has ended; dropped before, it takes the connection along,
+/// so that the server learns of it (SPEC PX-6).
+#[derive(Debug)]
+pub(crate) struct Answer {
+    incoming: Incoming,
+    lane: Option<(Lane, Arc<Place>)>,
+}
+
+impl Answer {
+    pub(crate) fn new(incoming: Incoming, lane: Lane, place: Arc<Place>) -> Self {
+        let mut answer = Self { incoming, lane: Some((lane, place)) };
+        if answer.incoming.is_end_stream() {
+            answer.ended();
+        }
+        answer
+    }
+
+    fn ended(&mut self) {
+        if let Some((mut lane, place)) = self.lane.take()
+            && lane.is_free()
+        {
+            place.keep(lane);
+        }
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Self { incoming, lane } = &mut *self;
+        let polled = match lane {
+            Some((lane, _)) => lane.0.driver.drive_until(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx)),
+            None => Pin::new(incoming).poll_frame(cx),
+        };
+        match &polled {
+            Poll::Ready(Some(Err(_))) => self.lane = None,
+            Poll::Ready(None) => self.ended(),
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.ended(),
+            _ => {}
+        }
+        polled.map_err(BodyError::from)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,227 @@
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use super::*;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A server that answers what comes on its nth connection with the nth script's answers, one a request, then closes it.
+struct Scripted {
+    url: String,
+    /// What came, each with the connection that it came on.
+    came: mpsc::UnboundedReceiver<(usize, String)>,
+    /// Connections that ended.
+    ended: mpsc::UnboundedReceiver<usize>,
+}
+
+async fn scripted(scripts: &[&[&'static str]]) -> Scripted {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/base?q=1", listener.local_addr().unwrap());
+    let (say_came, came) = mpsc::unbounded_channel();
+    let (say_ended, ended) = mpsc::unbounded_channel();
+    let scripts: Vec<Vec<&str>> = scripts.iter().map(|script| script.to_vec()).collect();
+    tokio::spawn(async move {
+        for (nth, script) in scripts.into_iter().enumerate() {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (say_came, say_ended) = (say_came.clone(), say_ended.clone());
+            tokio::spawn(async move {
+                for answer in script {
+                    let Some(request) = request(&mut stream).await else { break };
+                    say_came.send((nth, request)).unwrap();
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    if answer.contains("HALF") {
+                        // Until the other side is gone.
+                        request_or_end(&mut stream).await;
+                    }
+                }
+                drop(stream);
+                say_ended.send(nth).unwrap();
+            });
+        }
+    });
+    Scripted { url, came, ended }
+}
+
+/// One request with its four bytes of body; `None` at the connection's end.
+async fn request(stream: &mut TcpStream) -> Option<String> {
+    let mut text = Vec::new();
+    while !text.ends_with(b"\r\n\r\nbody") {
+        text.push(stream.read_u8().await.ok()?);
+    }
+    Some(String::from_utf8(text).unwrap())
+}
+
+async fn request_or_end(stream: &mut TcpStream) {
+    drop(stream.read_u8().await);
+}
+
+impl Scripted {
+    /// Sends one request, and reads its answer whole.
+    async fn asked(&self, lanes: &Lanes) -> Result<Bytes, LaneError> {
+        let answer = self.head(lanes).await?;
+        Ok(answer.into_body().collect().await.unwrap().to_bytes())
+    }
+
+    async fn head(&self, lanes: &Lanes) -> Result<Response<Body>, LaneError> {
+        tokio::time::timeout(SOON, self.head_within(lanes, SOON)).await.unwrap()
+    }
+
+    async fn head_within(&self, lanes: &Lanes, limit: Duration) -> Result<Response<Body>, LaneError> {
+        let request = Request::post(&self.url).body(body::full("body")).unwrap();
+        lanes.send(Box::new(request), &self.url.parse().unwrap(), limit).await
+    }
+
+    fn place(&self, lanes: &Lanes) -> Arc<Place> {
+        lanes.place(&self.url.parse().unwrap()).unwrap()
+    }
+
+    /// The next connection that ends, when we have been told of it too.
+    async fn ended(&mut self) -> usize {
+        let ended = tokio::time::timeout(SOON, self.ended.recv()).await.unwrap().unwrap();
+        // Events come in turn: when one that comes later is here, so is that end.
+        let (here, there) = (TcpListener::bind(("127.0.0.1", 0)).await.unwrap(), Bytes::from_static(b"x"));
+        let mut stream = TcpStream::connect(here.local_addr().unwrap()).await.unwrap();
+        here.accept().await.unwrap().0.write_all(&there).await.unwrap();
+        stream.read_u8().await.unwrap();
+        ended
+    }
+
+    fn connections(&mut self) -> Vec<usize> {
+        std::iter::from_fn(|| self.came.try_recv().ok()).map(|(connection, _)| connection).collect()
+    }
+}
+
+fn lanes() -> Lanes {
+    Lanes::new(HttpConnector::new())
+}
+
+const PLAIN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
+const NOTHING: &str = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+const ANOTHER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanother";
+
+#[tokio::test]
+async fn a_connection_whose_answer_has_ended_carries_the_next_request() {
+    let (mut server, lanes) = (scripted(&[&[PLAIN, CHUNKED, NOTHING, PLAIN]]).await, lanes());
+    for expected in ["hello", "hello", "", "hello"] {
+        assert_eq!(server.asked(&lanes).await.unwrap(), expected);
+    }
+    assert_eq!(server.connections(), [0; 4]);
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_and_its_path_alone() {
+    let (mut server, lanes) = (scripted(&[&[PLAIN]]).await, lanes());
+    server.asked(&lanes).await.unwrap();
+    let (_, request) = server.came.try_recv().unwrap();
+    let authority = server.url.trim_start_matches("http://").trim_end_matches("/base?q=1");
+    assert!(request.starts_with("POST /base?q=1 HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains(&format!("\r\nhost: {authority}\r\n")), "{request}");
+    let host = |authority: &str| host_of(&authority.parse().unwrap()).unwrap();
+    assert_eq!(host("user:pass@example.com:80"), "example.com");
+    assert_eq!(host("[::1]:3000"), "[::1]:3000");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_behind_is_not_used_again() {
+    let (mut server, lanes) = (scripted(&[&[PLAIN], &[ANOTHER]]).await, lanes());
+    assert_eq!(server.asked(&lanes).await.unwrap(), "hello");
+    assert_eq!(server.ended().await, 0);
+    assert_eq!(server.asked(&lanes).await.unwrap(), "another");
+    assert_eq!(server.connections(), [0, 1]);
+}
+
+// SPEC PX-8
+#[tokio::test]
+async fn what_a_server_says_unasked_is_nobodys_answer() {
+    let unasked =
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let (mut server, lanes) = (scripted(&[&[unasked, PLAIN], &[ANOTHER]]).await, lanes());
+    assert_eq!(server.asked(&lanes).await.unwrap(), "hello");
+    assert_eq!(server.asked(&lanes).await.unwrap(), "another");
+    assert_eq!(server.connections(), [0, 1]);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_wants_to_end_is_used_once() {
+    let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+    let (mut server, lanes) = (scripted(&[&[last, PLAIN], &[ANOTHER]]).await, lanes());
+    assert_eq!(server.asked(&lanes).await.unwrap(), "hello");
+    assert_eq!(server.asked(&lanes).await.unwrap(), "another");
+    assert_eq!(server.connections(), [0, 1]);
+}
+
+// SPEC PX-6
+#[tokio::test]
+async fn an_answer_that_nobody_reads_on_ends_its_request() {
+    let half = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nHALF";
+    let (mut server, lanes) = (scripted(&[&[half], &[ANOTHER]]).await, lanes());
+    let mut answer = server.head(&lanes).await.unwrap();
+    assert_eq!(answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap(), "HALF");
+    drop(answer);
+    assert_eq!(server.ended().await, 0);
+    assert_eq!(server.asked(&lanes).await.unwrap(), "another");
+}
+
+#[tokio::test]
+async fn a_request_that_has_left_is_not_sent_twice() {
+    let (mut server, lanes) = (scripted(&[&[PLAIN, ""], &[ANOTHER]]).await, lanes());
+    assert_eq!(server.asked(&lanes).await.unwrap(), "hello");
+    assert!(matches!(server.asked(&lanes).await, Err(LaneError::Broken(_))));
+    assert_eq!(server.connections(), [0, 0]);
+    assert_eq!(
+        server.asked(&lanes).await.unwrap(),
+        "another",
+        "the next request has a connection of its own"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_in_time_is_waited_for_no_longer() {
+    let (mut server, lanes) = (scripted(&[&[PLAIN, "HTTP/1.1 200 HALF"], &[ANOTHER]]).await, lanes());
+    assert_eq!(server.asked(&lanes).await.unwrap(), "hello");
+    let late = server.head_within(&lanes, Duration::from_millis(10)).await;
+    assert!(matches!(late, Err(LaneError::Late)));
+    assert_eq!(server.ended().await, 0, "the server learns of it");
+    assert_eq!(server.asked(&lanes).await.unwrap(), "another");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_an_error() {
+    let broken = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nonly so much";
+    let (server, lanes) = (scripted(&[&[broken]]).await, lanes());
+    let answer = server.head(&lanes).await.unwrap();
+    assert!(answer.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
+async fn where_nobody_listens_no_connection_is_made() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    drop(listener);
+    let request = Box::new(Request::get(url.clone()).body(body::empty()).unwrap());
+    assert!(matches!(lanes().send(request, &url, SOON).await, Err(LaneError::Connect(_))));
+}
+
+#[tokio::test]
+async fn what_nobody_uses_is_closed_after_a_few_looks() {
+    let (mut server, lanes) = (scripted(&[&[PLAIN, PLAIN, PLAIN]]).await, lanes());
+    server.asked(&lanes).await.unwrap();
+    let place = server.place(&lanes);
+    assert!(place.look() && place.look());
+    server.asked(&lanes).await.unwrap();
+    assert!(place.look() && place.look() && place.look(), "it was used meanwhile");
+    assert!(!place.look(), "nothing is left");
+    assert_eq!(server.ended().await, 0);
+}
+
+#[tokio::test]
+async fn what_the_server_has_closed_is_not_kept() {
+    let (mut server, lanes) = (scripted(&[&[PLAIN]]).await, lanes());
+    server.asked(&lanes).await.unwrap();
+    server.ended().await;
+    assert!(!server.place(&lanes).look());
+}
