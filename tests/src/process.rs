@@ -68,6 +68,11 @@ impl Running {
         Ok(())
     }
 
+    /// The id it was started with; `None` once it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Asks it to end, by SIGTERM to the id it was started with.
     ///
     /// # Errors

@@ -1,20 +1,88 @@
-//! What verification costs, what a token costs that is in memory, and what the guard adds to a direct call.
+//! What Bearward costs: its hot pieces by themselves, the whole of it beside other proxies, and in instructions.
+
+mod instructions;
+
+use std::process::Command;
+
+use clap::Args;
 
 use crate::cargo::cargo;
 use crate::outcome::Stop;
+use crate::root::root;
 use crate::step;
 
-/// Builds with optimizations, measures, prints.
-///
-/// # Errors
-/// When it cannot be built, or a call fails while it is measured.
-pub(crate) fn run() -> Result<(), Stop> {
-    let overhead = ["bench", "--locked", "--quiet", "--package", "bearward-tests", "--bench", "overhead"];
-    let verify = ["bench", "--locked", "--quiet", "--package", "bearward-guard", "--bench", "verify"];
-    step::run("verification, beside the bare signature check", &mut cargo(&verify))?;
-    let hot = ["bench", "--locked", "--quiet", "--package", "bearward-guard", "--bench", "hot"];
-    step::run("the hot pieces of verification", &mut cargo(&hot))?;
-    let handout = ["bench", "--locked", "--quiet", "--package", "bearward-supply", "--bench", "handout"];
-    step::run("a token that is in memory", &mut cargo(&handout))?;
-    step::run("overhead of the guard over a direct call", &mut cargo(&overhead))
+/// All of it, or what is named.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask bench                                    all, some ten minutes\n  \
+    cargo xtask bench --proxy -- --rounds 5 --secs 4     beside nginx and HAProxy, where they are installed\n  \
+    cargo xtask bench --scale                            growth, start-up, size: what is promised, or an error\n  \
+    cargo xtask bench --instructions                     by callgrind, against the committed counts\n  \
+    cargo xtask bench --instructions --accept            writes the counts down anew")]
+pub(crate) struct Bench {
+    /// The hot pieces, by criterion.
+    #[arg(long)]
+    pieces: bool,
+    /// The proxy from end to end, beside others.
+    #[arg(long)]
+    proxy: bool,
+    /// How the cost grows: with connections, tokens, open streams; start-up and size.
+    #[arg(long)]
+    scale: bool,
+    /// Instructions of the guard's hot path, which say the same on every machine.
+    #[arg(long)]
+    instructions: bool,
+    /// Takes what is counted for right.
+    #[arg(long, requires = "instructions")]
+    accept: bool,
+    /// For the proxy: `--rounds N`, `--secs N`, `--connections N`, `--json`.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    arguments: Vec<String>,
+}
+
+impl Bench {
+    /// Builds with optimizations, measures, prints.
+    ///
+    /// # Errors
+    /// When it cannot be built, a call fails while it is measured, or the hot path has become slower.
+    pub(crate) fn run(&self) -> Result<(), Stop> {
+        let is_all = !(self.pieces || self.proxy || self.scale || self.instructions);
+        if self.pieces || is_all {
+            pieces()?;
+        }
+        if self.proxy || is_all {
+            with_the_server("the whole job, beside other proxies", "proxy", &self.arguments)?;
+        }
+        if self.scale || is_all {
+            with_the_server("how what it costs grows", "scale", &[])?;
+        }
+        if self.instructions || is_all {
+            instructions::compare(self.accept)?;
+        }
+        Ok(())
+    }
+}
+
+/// A measurement that starts the server, as it is released.
+fn with_the_server(what: &str, name: &str, arguments: &[String]) -> Result<(), Stop> {
+    let build = ["build", "--locked", "--quiet", "--release", "--package", "bearward", "--bin", "bearward"];
+    step::run("the server, as it is released", &mut cargo(&build))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let mut command = bench("bearward-tests", name);
+    command.arg("--").args(arguments).env("BEARWARD_BIN", target.join("release/bearward"));
+    step::run(what, &mut command)
+}
+
+fn pieces() -> Result<(), Stop> {
+    step::run("verification, beside the bare signature check", &mut bench("bearward-guard", "verify"))?;
+    step::run("the hot pieces of verification", &mut bench("bearward-guard", "hot"))?;
+    step::run("a token that is in memory", &mut bench("bearward-supply", "handout"))?;
+    step::run("a user's login in a request", &mut bench("bearward-client", "reuse"))?;
+    step::run("a sealed record", &mut bench("bearward-store", "sealed"))?;
+    step::run("a page's cookie at the broker", &mut bench("bearward-broker", "cookie"))?;
+    step::run("overhead of the guard over a direct call", &mut bench("bearward-tests", "overhead"))
+}
+
+fn bench(package: &str, name: &str) -> Command {
+    cargo(&["bench", "--locked", "--quiet", "--package", package, "--bench", name])
 }

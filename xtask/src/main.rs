@@ -5,6 +5,7 @@ mod cargo;
 mod lint;
 mod outcome;
 mod root;
+mod scaling;
 mod simulate;
 mod step;
 mod test;
@@ -35,11 +36,13 @@ enum Chore {
     Test(test::Test),
     /// Format, clippy with warnings as errors, and the licences, bans and sources of dependencies.
     Lint,
-    /// What verification, a token from memory and the guard cost.
-    Bench,
+    /// What verification, a token from memory and the guard cost, beside other proxies and in instructions.
+    Bench(bench::Bench),
     /// The token manager for many hours of moved time, among servers that fail and clocks that jump; `--help` says more.
     #[command(disable_help_flag = true)]
     Simulate(simulate::Simulate),
+    /// How many instances a number of users needs, and what their issuer sees: the table of docs/scaling.md.
+    Scaling(scaling::Scaling),
     /// Lint, then test.
     Ci,
 }
@@ -48,8 +51,9 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
         Chore::Lint => lint::run(),
-        Chore::Bench => bench::run(),
+        Chore::Bench(bench) => bench.run(),
         Chore::Simulate(simulate) => simulate.run(),
+        Chore::Scaling(scaling) => scaling.run(),
         Chore::Ci => lint::run().and_then(|()| test::Test::default().run()),
     };
     match done {

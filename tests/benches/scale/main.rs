@@ -1,0 +1,139 @@
+//! How what Bearward costs grows: with connections, with tokens and their subjects, with open event streams; and how soon
+//! it is ready, and how large.
+//!
+//! `cargo xtask bench --scale`. The server has one core, the load and what stands behind share another. Where a promise is
+//! not kept, that is said and the run fails.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a measurement that cannot go on fails"
+)]
+
+#[path = "../load/mod.rs"]
+mod load;
+mod server;
+mod streams;
+
+use std::time::Duration;
+
+use server::Server;
+
+/// Connections at once.
+const CONNECTIONS: [u32; 4] = [1, 10, 100, 1_000];
+/// Tokens, each of a subject of its own.
+const TOKENS: [usize; 4] = [1, 100, 10_000, 100_000];
+/// Open event streams.
+const STREAMS: usize = 10_000;
+
+/// Each figure is the median of so many.
+const ROUNDS: usize = 3;
+
+/// What is promised.
+const MOST_FOR_STREAMS_MIB: f64 = 250.0;
+const READY_WITHIN: Duration = Duration::from_millis(50);
+const LARGEST_MIB: f64 = 25.0;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let mut broken = Vec::new();
+    size(&mut broken);
+    start_up(&mut broken).await;
+    connections().await;
+    tokens().await;
+    open_streams(&mut broken).await;
+    assert!(broken.is_empty(), "not kept: {}", broken.join("; "));
+}
+
+fn size(broken: &mut Vec<String>) {
+    let folder = tempfile::TempDir::new().unwrap();
+    let stripped = folder.path().join("bearward");
+    let status =
+        std::process::Command::new("strip").args(["-s", "-o"]).arg(&stripped).arg(server::binary()).status();
+    assert!(status.expect("binutils are installed").success());
+    let mib = std::fs::metadata(stripped).unwrap().len() as f64 / f64::from(1 << 20);
+    println!("stripped binary: {mib:.1} MiB");
+    if mib > LARGEST_MIB {
+        broken.push(format!("a binary of less than {LARGEST_MIB} MiB"));
+    }
+}
+
+/// From its start until it says that it is ready, with keys in a file.
+async fn start_up(broken: &mut Vec<String>) {
+    let mut times = Vec::new();
+    for _ in 0..11 {
+        let server = Server::start(1, None).await;
+        times.push(server.ready_after);
+        server.stop().await;
+    }
+    times.sort_unstable();
+    let middle = times[times.len() / 2];
+    println!("ready after {} ms (median of {})", middle.as_millis(), times.len());
+    if middle > READY_WITHIN {
+        broken.push(format!("ready within {} ms", READY_WITHIN.as_millis()));
+    }
+}
+
+async fn connections() {
+    println!(
+        "\n{:>12} {:>8} {:>8} {:>8} {:>8} {:>7}",
+        "connections", "req/s", "us/req", "p50 ms", "p99 ms", "MiB"
+    );
+    let server = Server::start(1, None).await;
+    for connections in CONNECTIONS {
+        line(&server, u64::from(connections), connections).await;
+    }
+    server.stop().await;
+}
+
+async fn tokens() {
+    println!(
+        "\n{:>12} {:>8} {:>8} {:>8} {:>8} {:>7}",
+        "tokens", "req/s", "us/req", "p50 ms", "p99 ms", "MiB"
+    );
+    for tokens in TOKENS {
+        let server = Server::start(tokens, None).await;
+        // Until each was seen once: what is measured is what it costs to know many.
+        server.see_all().await;
+        line(&server, tokens as u64, 64).await;
+        server.stop().await;
+    }
+}
+
+/// One line of a table: what a request costs now.
+async fn line(server: &Server, of: u64, connections: u32) {
+    let found = server.under_load(connections, 1).await;
+    assert!(found.bad < 1.0, "{} bad answers while it was warmed", found.bad);
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(server.under_load(connections, 3).await);
+    }
+    let found = load::median(&rounds);
+    println!(
+        "{of:>12} {:>8.0} {:>8.1} {:>8.2} {:>8.2} {:>7.1}",
+        found.per_second, found.cpu_us, found.p50_ms, found.p99_ms, found.resident_mib
+    );
+    assert!(found.bad < 1.0, "{} bad answers", found.bad);
+}
+
+async fn open_streams(broken: &mut Vec<String>) {
+    let behind = streams::Upstream::start().await;
+    let server = Server::start(1, Some(behind.address)).await;
+    let alone = server.under_load(8, 4).await;
+    let callers = streams::Callers::open(server.address, &server.token, STREAMS).await;
+    let beside = server.under_load(8, 4).await;
+    let opened = callers.count();
+    println!("\n{opened} open event streams: {:.0} MiB", beside.resident_mib);
+    println!(
+        "others beside them: p50 {:.2} ms, p99 {:.2} ms; without them p50 {:.2} ms, p99 {:.2} ms",
+        beside.p50_ms, beside.p99_ms, alone.p50_ms, alone.p99_ms
+    );
+    if beside.resident_mib > MOST_FOR_STREAMS_MIB {
+        broken.push(format!("{STREAMS} streams in less than {MOST_FOR_STREAMS_MIB} MiB"));
+    }
+    callers.all_get_an_event(&behind).await;
+    println!("each of them got the event that was sent then");
+    server.stop().await;
+}
