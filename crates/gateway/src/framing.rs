@@ -240,6 +240,10 @@ impl Lengths {
     }
 
     fn read(&mut self, line: &[u8]) {
+        // Most lines are told by their first letter.
+        if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T')) {
+            return;
+        }
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
         let (name, value) = line.split_at(colon);
         if name.eq_ignore_ascii_case(b"content-length") {

@@ -89,9 +89,21 @@ pub fn in_header(value: &HeaderValue) -> Result<Option<Unverified<'_>>, Rejectio
 /// RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 fn is_b64token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !body.is_empty() && body.bytes().all(fits)
+    !body.is_empty() && body.bytes().all(|byte| FITS.get(usize::from(byte)).is_some_and(|fits| *fits))
 }
+
+/// Which bytes may stand in a token: looked up, since each token that is not remembered has hundreds of them.
+#[allow(clippy::indexing_slicing, reason = "a byte has a place among 256; judged when it is built")]
+static FITS: [bool; 256] = {
+    let (mut table, mut bytes) = ([false; 256], B64TOKEN);
+    while let [byte, rest @ ..] = bytes {
+        table[*byte as usize] = true;
+        bytes = rest;
+    }
+    table
+};
+
+const B64TOKEN: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
 
 fn has_access_token(query: &str) -> bool {
     query.split(['&', ';']).any(|pair| {

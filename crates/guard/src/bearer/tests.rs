@@ -42,6 +42,11 @@ fn a_token_written_as_none_can_be_is_not_well_formed() {
         assert!(!token.is_well_formed(), "{value}");
     }
     assert!(Unverified("abc.def-_~+/==").is_well_formed());
+    for byte in 0..=0x7f_u8 {
+        let text = char::from(byte).to_string();
+        let may_stand_there = byte.is_ascii_alphanumeric() || "-._~+/".contains(&text);
+        assert_eq!(Unverified(&text).is_well_formed(), may_stand_there, "{text:?}");
+    }
 }
 
 // SPEC RS-4
