@@ -14,7 +14,7 @@ use crate::step;
 /// All of it, or what is named.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    cargo xtask bench                                    all, some ten minutes\n  \
+    cargo xtask bench                                    all of it, which takes its time\n  \
     cargo xtask bench --proxy -- --rounds 5 --secs 4     beside nginx and HAProxy, where they are installed\n  \
     cargo xtask bench --scale                            growth, start-up, size: what is promised, or an error\n  \
     cargo xtask bench --instructions                     by callgrind, against the committed counts\n  \

@@ -83,6 +83,11 @@ impl From<Content> for Body {
 }
 
 impl Body {
+    /// Whether nothing of it is still to come.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        matches!(self.content, Content::Full(_))
+    }
+
     /// Keeps a request open until this is sent or dropped.
     pub(crate) fn keeping(self, open: Open) -> Self {
         Self { _open: Some(open), ..self }

@@ -151,7 +151,7 @@ impl Place {
     fn look(&self) -> bool {
         let look = self.looks.fetch_add(1, Ordering::Relaxed);
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.retain_mut(|(lane, used)| look.saturating_sub(*used) < UNUSED_LOOKS && lane.is_free());
+        free.retain_mut(|(lane, used)| look.saturating_sub(*used) < UNUSED_LOOKS && lane.is_still_free());
         !free.is_empty()
     }
 }

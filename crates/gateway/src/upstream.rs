@@ -31,6 +31,7 @@ const IDLE: Duration = Duration::from_secs(60);
 pub struct UpstreamClient {
     /// Servers that are reached without TLS: those beside us, mostly.
     plain: Lanes,
+    /// All others, and uploads that go on for as long as they like.
     others: Client<HttpsConnector<HttpConnector>, Body>,
 }
 
@@ -83,7 +84,7 @@ impl UpstreamClient {
         tcp.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
-            .https_only()
+            .https_or_http()
             .enable_all_versions()
             .wrap_connector(tcp);
         let others = Client::builder(TokioExecutor::new())
@@ -96,8 +97,8 @@ impl UpstreamClient {
         Ok(Self { plain, others })
     }
 
-    /// Sends one request to `to`, which is its URI, and waits for the head of its answer, at most `limit`. Dropping the future, or later the answer's
-    /// body, ends the request (SPEC PX-6).
+    /// Sends one request to `to`, which is its URI, and waits for the head of its answer, at most `limit`. Dropping the
+    /// future, or later the answer's body, ends the request (SPEC PX-6).
     ///
     /// # Errors
     /// As [`UpstreamError`] says.
@@ -108,10 +109,11 @@ impl UpstreamClient {
         limit: Duration,
     ) -> Result<Response<Body>, UpstreamError> {
         let origin = || origin_of(to);
-        let sent = if to.scheme() == Some(&Scheme::HTTP) {
+        // A body that is still coming may go on after its answer has ended, when nobody drives a lane any more.
+        let sent = if to.scheme() == Some(&Scheme::HTTP) && request.body().is_at_hand() {
             self.plain.send(request, to, limit).await
         } else {
-            let sent = Box::pin(tokio::time::timeout(limit, self.send_by_tls(*request))).await;
+            let sent = Box::pin(tokio::time::timeout(limit, self.send_by_task(*request))).await;
             sent.unwrap_or(Err(LaneError::Late))
         };
         sent.map_err(|error| match error {
@@ -121,7 +123,7 @@ impl UpstreamClient {
         })
     }
 
-    async fn send_by_tls(&self, request: Request<Body>) -> Result<Response<Body>, LaneError> {
+    async fn send_by_task(&self, request: Request<Body>) -> Result<Response<Body>, LaneError> {
         match self.others.request(request).await {
             Ok(answer) => Ok(answer.map(body::streamed)),
             Err(error) if error.is_connect() => Err(LaneError::Connect(error.into())),
@@ -134,3 +136,6 @@ impl UpstreamClient {
 pub(crate) fn origin_of(uri: &Uri) -> String {
     format!("{}://{}", uri.scheme_str().unwrap_or("http"), uri.authority().map_or("", |a| a.as_str()))
 }
+
+#[cfg(test)]
+mod tests;

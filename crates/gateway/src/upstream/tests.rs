@@ -1,0 +1,42 @@
+use bytes::Bytes;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::body::BodyError;
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn an_upload_goes_on_to_its_end_also_when_its_answer_was_complete_before() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let to: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut came = Vec::new();
+        while !came.windows(5).any(|window| window == b"begin") {
+            assert!(stream.read_buf(&mut came).await.unwrap() > 0);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        while !came.ends_with(b"0\r\n\r\n") && stream.read_buf(&mut came).await.unwrap() > 0 {}
+        String::from_utf8(came).unwrap()
+    });
+    let (pieces, coming) = mpsc::channel::<&'static str>(1);
+    let frames = futures_util::stream::unfold(coming, |mut coming| async {
+        let piece = coming.recv().await?;
+        Some((Ok::<_, BodyError>(Frame::data(Bytes::from_static(piece.as_bytes()))), coming))
+    });
+    let frames = Box::pin(frames);
+    let request = Request::post(to.clone()).body(body::other(StreamBody::new(frames))).unwrap();
+    pieces.send("begin").await.unwrap();
+    let client = UpstreamClient::new().unwrap();
+    let answer = client.send(Box::new(request), &to, SOON).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+    pieces.send("the rest").await.unwrap();
+    drop(pieces);
+    let came = tokio::time::timeout(SOON, server).await.unwrap().unwrap();
+    assert!(came.contains("the rest") && came.ends_with("0\r\n\r\n"), "{came}");
+}
