@@ -23,8 +23,7 @@ pub async fn run(
     let limits = limits(settings);
     let routes = composition.routes;
     let inbound = serve(Listener::Tcp(sockets.listen), limits, stopped(&stopping), move |request, peer| {
-        let routes = routes.clone();
-        async move { routes.handle(request, peer).await }
+        routes.clone().handle(request, peer)
     });
     let egress = async {
         if let (Some(listener), Some(egress)) = (sockets.egress, composition.egress) {

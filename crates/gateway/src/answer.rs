@@ -32,6 +32,9 @@ const NOT_FOR_CALLER: &str =
     "The authorization server gives this gateway no token to act for this caller at the server behind";
 const NO_CREDENTIAL: &str = "This gateway could not get its own credential for the server behind";
 
+/// An answer on its way through many hands: in a box, so that none of them copies it.
+pub type Answered = Box<Response<Body>>;
+
 /// What an answer needs to know of the request it answers.
 #[derive(Debug, Clone)]
 pub struct Asked {

@@ -82,7 +82,8 @@ pub fn is_loopback_host(host: &str) -> bool {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
-    name.eq_ignore_ascii_case("localhost")
+    name == "127.0.0.1"
+        || name.eq_ignore_ascii_case("localhost")
         || name == "[::1]"
         || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }

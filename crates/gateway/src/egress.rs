@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::answer::{Asked, document_answer};
 use crate::body::{self, Body};
 use crate::browser::{BrowserRules, is_from_browser};
-use crate::forward::{ForwardError, Forwarder, Outgoing, Payload};
+use crate::forward::{Again, ForwardError, Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
 use crate::provider::{AttachError, Provider};
 use crate::record::Record;
@@ -87,15 +87,16 @@ impl Egress {
         };
         let seen = self.audit.as_ref().map(|trail| (trail, head.method.clone(), head.headers.clone()));
         let credential = provider.credential(&head.headers, None, &*self.forwarder.clock).await;
-        let (outgoing, again) = match self.outgoing(head, incoming, uri.clone()).await {
+        let (outgoing, again) = match self.outgoing(head, incoming).await {
             Ok(outgoing) => outgoing,
             Err(error) => return asked.bad_body(error),
         };
         let forwarded = match credential {
             Ok(credential) => {
-                let answer = self.forwarder.forward(outgoing, &uri, again, Some(&credential), None).await;
+                let answer =
+                    self.forwarder.forward(outgoing, &uri, again.as_ref(), Some(&credential), None).await;
                 if let Some((trail, method, headers)) = &seen {
-                    let status = answer.as_ref().ok().map(Response::status);
+                    let status = answer.as_ref().ok().map(|answer| answer.status());
                     Record::new(Some(*trail), SIDECAR, (method, headers), None).departed(&credential, status);
                 }
                 answer
@@ -108,10 +109,9 @@ impl Egress {
             }
         };
         match forwarded {
-            Ok(answer) => {
-                let (mut head, body) = answer.into_parts();
-                headers::clean_response(&mut head.headers);
-                Response::from_parts(head, body)
+            Ok(mut answer) => {
+                headers::clean_response(answer.headers_mut());
+                *answer
             }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -171,35 +171,25 @@ impl Egress {
         })
     }
 
-    /// A request as it leaves, and how it is made once more, where that can be.
+    /// A request as it leaves, and the same once more, where that can be.
     async fn outgoing(
         &self,
         head: Parts,
         incoming: Incoming,
-        to: http::Uri,
-    ) -> Result<(Outgoing, impl FnOnce() -> Option<Outgoing>), body::CollectError> {
+    ) -> Result<(Outgoing, Option<Again>), body::CollectError> {
         let length = incoming.size_hint().exact();
-        let mut headers = head.headers;
+        let (method, mut headers) = (head.method, head.headers);
         headers::clean_request(&mut headers, &self.reserved);
-        let (payload, again) = match length {
-            Some(length) if length <= REPLAY_LIMIT => {
-                let bytes = body::collect(incoming, REPLAY_LIMIT as usize).await?;
-                let again = (head.method.clone(), to.clone(), headers.clone(), bytes.clone());
-                (Payload::Collected(bytes), Some(again))
-            }
-            _ => {
-                if let Some(length) = length {
-                    // Known lengths stay known: some APIs refuse chunked uploads.
-                    headers.insert(CONTENT_LENGTH, length.into());
-                }
-                (Payload::Streamed(incoming), None)
-            }
-        };
-        let again = || {
-            let (method, to, headers, bytes) = again?;
-            Some(Outgoing::new(method, to, headers, Payload::Collected(bytes)))
-        };
-        Ok((Outgoing::new(head.method, to, headers, payload), again))
+        if length.is_some_and(|length| length <= REPLAY_LIMIT) {
+            let body = body::collect(incoming, REPLAY_LIMIT as usize).await?;
+            let again = Again { method: method.clone(), headers: headers.clone(), body: body.clone() };
+            return Ok((Outgoing::new(method, headers, Payload::Collected(body)), Some(again)));
+        }
+        if let Some(length) = length {
+            // Known lengths stay known: some APIs refuse chunked uploads.
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        Ok((Outgoing::new(method, headers, Payload::Streamed(incoming)), None))
     }
 
     fn unknown_provider(&self) -> String {

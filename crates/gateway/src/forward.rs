@@ -12,9 +12,10 @@ use bearward_supply::Supplied;
 use bearward_token::{Clock, Principal};
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 
+use crate::answer::Answered;
 use crate::body::{self, Body};
 use crate::provider::{AttachError, Credential};
 use crate::upstream::{ANSWER_TIMEOUT, UPLOAD_TIMEOUT, UpstreamClient, UpstreamError, origin_of};
@@ -29,6 +30,16 @@ pub struct Outgoing {
     limit: Duration,
     /// The upstream verifies its callers by itself: a 401 is its word to them.
     pub is_see_through: bool,
+}
+
+/// A request whose body is at hand, to be sent once more if its token is refused.
+pub struct Again {
+    /// As the caller sent it.
+    pub method: Method,
+    /// Clean.
+    pub headers: HeaderMap,
+    /// The whole of it.
+    pub body: Bytes,
 }
 
 /// A body that leaves.
@@ -72,8 +83,9 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Sends a request, with the provider's token if there is a provider; `again` is the same request once more, where its
-    /// body is at hand. A request that carries the caller's own credential already gets the upstream's own answer to it.
+    /// Sends a request to `to`, with the provider's token if there is a provider; `again` is the same request once more,
+    /// where its body is at hand. A request that carries the caller's own credential already gets the upstream's own
+    /// answer to it.
     ///
     /// # Errors
     /// As [`ForwardError`] says. A token is got before a byte is sent.
@@ -81,10 +93,10 @@ impl Forwarder {
         &self,
         outgoing: Outgoing,
         to: &Uri,
-        again: impl FnOnce() -> Option<Outgoing>,
+        again: Option<&Again>,
         credential: Option<&Credential<'_>>,
         caller: Option<&Principal>,
-    ) -> Result<Response<Body>, ForwardError> {
+    ) -> Result<Answered, ForwardError> {
         let Some(credential) = credential else {
             let Outgoing { request, limit, is_see_through } = outgoing;
             let answer = self.upstream.send(request, to, limit).await?;
@@ -99,7 +111,7 @@ impl Forwarder {
             return refuse_challenge(answer, Some(credential), to);
         }
         // Boxed: hardly any request needs it, and each would have room for it.
-        let answer = match Box::pin(self.retry(again(), to, credential, &token, caller)).await? {
+        let answer = match Box::pin(self.retry(again, to, credential, &token, caller)).await? {
             Some(second) => second,
             None => answer,
         };
@@ -108,19 +120,19 @@ impl Forwarder {
 
     async fn retry(
         &self,
-        again: Option<Outgoing>,
+        again: Option<&Again>,
         to: &Uri,
         credential: &Credential<'_>,
         refused: &Supplied,
         caller: Option<&Principal>,
-    ) -> Result<Option<Response<Body>>, ForwardError> {
+    ) -> Result<Option<Answered>, ForwardError> {
         let provider = &credential.provider.name;
         self.observer.emit(Event::Retry401 { provider: provider.clone() });
         // Also without a body to replay: the next request then has a token that works.
         let (Some(again), Some(token)) = (again, credential.instead_of(refused).await?) else {
             return Ok(None);
         };
-        let answer = self.send(again, to, credential, &token, caller).await?;
+        let answer = self.send(again.request(), to, credential, &token, caller).await?;
         if !is_about_our_token(answer.status()) {
             self.observer.emit(Event::RetrySuccess { provider: provider.clone() });
         }
@@ -134,7 +146,7 @@ impl Forwarder {
         credential: &Credential<'_>,
         token: &Supplied,
         caller: Option<&Principal>,
-    ) -> Result<Response<Body>, ForwardError> {
+    ) -> Result<Answered, ForwardError> {
         let provider = credential.provider;
         provider.attach(outgoing.request.headers_mut(), token, caller, &*self.clock)?;
         self.observer.tally(&provider.attached, || Event::HeaderAttached { provider: provider.name.clone() });
@@ -144,15 +156,14 @@ impl Forwarder {
 }
 
 impl Outgoing {
-    /// As the caller sent it, to the upstream's own URI, with headers that are clean.
-    pub fn new(method: Method, to: Uri, headers: HeaderMap, payload: Payload) -> Self {
+    /// As the caller sent it, with headers that are clean.
+    pub fn new(method: Method, headers: HeaderMap, payload: Payload) -> Self {
         let (body, limit) = match payload {
             Payload::Collected(bytes) => (body::full(bytes), ANSWER_TIMEOUT),
             Payload::Streamed(incoming) => (body::streamed(incoming), UPLOAD_TIMEOUT),
         };
         let mut request = Box::new(Request::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = to;
         *request.headers_mut() = headers;
         Self { request, limit, is_see_through: false }
     }
@@ -164,13 +175,20 @@ impl Outgoing {
     }
 }
 
+impl Again {
+    fn request(&self) -> Outgoing {
+        let Self { method, headers, body } = self;
+        Outgoing::new(method.clone(), headers.clone(), Payload::Collected(body.clone()))
+    }
+}
+
 /// A 401 or 419 is always about our credential, a 403 where it comes with a challenge; a plain 403 is the
 /// upstream's word to the caller and passes.
 fn refuse_challenge(
-    answer: Response<Body>,
+    answer: Answered,
     credential: Option<&Credential<'_>>,
     to: &Uri,
-) -> Result<Response<Body>, ForwardError> {
+) -> Result<Answered, ForwardError> {
     let status = answer.status();
     let challenged = status == StatusCode::FORBIDDEN && answer.headers().contains_key(WWW_AUTHENTICATE);
     if is_about_our_token(status) || challenged {

@@ -126,23 +126,14 @@ pub fn clean_request(headers: &mut HeaderMap, reserved: &Reserved) {
     remove(headers, |name| never_crosses(name.as_str()) || reserved.holds(name));
 }
 
-/// What of a judged request's headers may leave: the same, without what could be taken for another one. A copy, since a
-/// request may have to leave twice.
-pub fn of_judged_request(came: &HeaderMap, reserved: &Reserved) -> HeaderMap {
-    let named = named_in_connection(came);
-    let crosses = |name: &HeaderName| {
+/// The same for a request that was judged by its headers: also without what could be taken for another one.
+pub fn clean_judged_request(headers: &mut HeaderMap, reserved: &Reserved) {
+    remove_named_in_connection(headers);
+    remove(headers, |name| {
         let text = name.as_str();
-        !(never_crosses(text) || reserved.holds(name) || is_ambiguous(text) || named.contains(name))
-    };
-    let mut headers = HeaderMap::with_capacity(came.len() + ADDED);
-    for (name, value) in came.iter().filter(|(name, _)| crosses(name)) {
-        headers.append(name, value.clone());
-    }
-    headers
+        never_crosses(text) || reserved.holds(name) || is_ambiguous(text)
+    });
 }
-
-/// So many are added to most requests.
-const ADDED: usize = 5;
 
 /// Headers by which some servers let a request have another method than it was judged by.
 const OTHER_METHODS: Names = Names::new(&["x-http-method-override", "x-http-method", "x-method-override"]);

@@ -14,18 +14,16 @@ use bearward_guard::{Guard, Mode, Verified, bearer};
 use bearward_observe::{AuditTrail, Event, Rejection};
 use bearward_supply::Caller;
 use bearward_token::AccessToken;
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 
 use crate::address::TrustedProxies;
-use crate::answer::Asked;
-use crate::body::Body;
+use crate::answer::{Answered, Asked};
 use crate::browser::BrowserRules;
 use crate::cors;
-use crate::forward::{ForwardError, Forwarder, Outgoing, Payload};
+use crate::forward::{Again, ForwardError, Forwarder, Outgoing, Payload};
 use crate::headers::{self, Reserved};
 use crate::identity::Identity;
 use crate::judge::Admitted;
@@ -75,30 +73,31 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// Handles one request; `rest` is what its path has beyond the guarded one.
+    /// Handles one request; `rest` is what its path has beyond the guarded one. Its headers go on as they stand, without
+    /// a copy.
     pub async fn handle(
         &self,
-        head: Parts,
+        head: &mut Parts,
         incoming: Incoming,
         rest: &str,
         peer: Option<IpAddr>,
-    ) -> Response<Body> {
+    ) -> Answered {
         let address = peer.map(|peer| self.proxies.caller(peer, &head.headers));
-        let unwelcome = match self.judge_place(&head, address) {
+        let unwelcome = match self.judge_place(head, address) {
             Ok(unwelcome) => unwelcome,
-            Err(refused) => return *refused,
+            Err(refused) => return refused,
         };
         if unwelcome.is_some() {
             // The guard only observes: what the server behind says to this page is its own affair.
-            return self.judge_and_forward(&head, incoming, rest, address, unwelcome).await;
+            return self.judge_and_forward(head, incoming, rest, address, unwelcome).await;
         }
-        if let Some(answer) = cors::preflight(&head) {
-            return answer;
+        if let Some(answer) = cors::preflight(head) {
+            return Box::new(answer);
         }
-        let origin = cors::origin(&head);
-        let mut answer = match self.judge_method(&head, address) {
-            Ok(()) => self.judge_and_forward(&head, incoming, rest, address, None).await,
-            Err(refused) => *refused,
+        let origin = cors::origin(head);
+        let mut answer = match self.judge_method(head, address) {
+            Ok(()) => self.judge_and_forward(head, incoming, rest, address, None).await,
+            Err(refused) => refused,
         };
         cors::allow(answer.headers_mut(), origin.as_ref());
         answer
@@ -106,21 +105,22 @@ impl Inbound {
 
     async fn judge_and_forward(
         &self,
-        head: &Parts,
+        head: &mut Parts,
         incoming: Incoming,
         rest: &str,
         address: Option<IpAddr>,
         unwelcome: Option<Rejection>,
-    ) -> Response<Body> {
+    ) -> Answered {
         let received = self.forwarder.clock.monotonic();
         let asked = Asked::new(&head.method);
         let Admitted { caller, bytes, calls, record } =
             match self.judge(&asked, head, incoming, address, unwelcome).await {
                 Ok(admitted) => admitted,
-                Err(refused) => return *refused,
+                Err(refused) => return refused,
             };
         let Ok(uri) = self.upstream.join(rest, head.uri.query()) else {
-            return asked.with_body(&bytes).error(StatusCode::BAD_REQUEST, "The request path is not allowed");
+            let wrong = "The request path is not allowed";
+            return Box::new(asked.with_body(&bytes).error(StatusCode::BAD_REQUEST, wrong));
         };
         let cut = caller.as_ref().and_then(|caller| Cut::new(&self.guard, caller, &calls));
         let session = SessionUse::of(&head.method, &head.headers);
@@ -133,21 +133,28 @@ impl Inbound {
                 return self.not_answered(asked, &bytes, &error.into());
             }
         };
-        let is_cut = cut.is_some();
-        let leaving = Leaving { head, uri, bytes: &bytes, caller: caller.as_ref(), address, is_cut };
-        let outgoing = match self.outgoing(&leaving) {
-            Ok(outgoing) => outgoing,
+        let headers = match self.headers(head, address, caller.as_ref(), cut.is_some()) {
+            Ok(headers) => headers,
             Err(error) => {
                 tracing::error!(guard = %self.guard.settings().name, %error, "the caller's identity could not be signed");
-                return asked.with_body(&bytes).error(StatusCode::INTERNAL_SERVER_ERROR, NOT_SIGNED);
+                let failed = asked.with_body(&bytes).error(StatusCode::INTERNAL_SERVER_ERROR, NOT_SIGNED);
+                return Box::new(failed);
             }
         };
         let before = self.forwarder.clock.monotonic().saturating_sub(received).saturating_sub(waited);
         let (credential, principal) = (credential.as_ref(), caller.as_deref());
-        let again = || self.outgoing(&leaving).ok();
-        let forwarded = self.forwarder.forward(outgoing, &leaving.uri, again, credential, principal).await;
+        let is_see_through = self.is_see_through();
+        let method = || head.method.clone();
+        let again = credential.is_some().then(|| Again {
+            method: method(),
+            headers: headers.clone(),
+            body: bytes.clone(),
+        });
+        let outgoing = Outgoing::new(method(), headers, Payload::Collected(bytes.clone()));
+        let outgoing = outgoing.see_through(is_see_through);
+        let forwarded = self.forwarder.forward(outgoing, &uri, again.as_ref(), credential, principal).await;
         if let Some(credential) = credential {
-            record.departed(credential, forwarded.as_ref().ok().map(Response::status));
+            record.departed(credential, forwarded.as_ref().ok().map(|answer| answer.status()));
         }
         match forwarded {
             Ok(answer) => {
@@ -163,10 +170,10 @@ impl Inbound {
     }
 
     #[cold]
-    fn not_answered(&self, asked: Asked, request: &[u8], error: &ForwardError) -> Response<Body> {
+    fn not_answered(&self, asked: Asked, request: &[u8], error: &ForwardError) -> Answered {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         tracing::warn!(guard = %self.guard.settings().name, %error, cause, "no usable answer from behind");
-        asked.with_body(request).failure(error)
+        Box::new(asked.with_body(request).failure(error))
     }
 
     /// What a request carries that came with these headers, and how long somebody else was waited for to know it; `None`:
@@ -188,13 +195,13 @@ impl Inbound {
         Ok((Some(credential), waited.unwrap_or_default()))
     }
 
-    async fn cut(&self, answer: Response<Body>, cut: Cut, asked: Asked, request: &[u8]) -> Response<Body> {
+    async fn cut(&self, answer: Answered, cut: Cut, asked: Asked, request: &[u8]) -> Answered {
         match cut.apply(answer).await {
             Ok(answer) => answer,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(guard = %self.guard.settings().name, %error, cause, "an answer from behind was not passed on");
-                asked.with_body(request).error(StatusCode::BAD_GATEWAY, NOT_READABLE)
+                Box::new(asked.with_body(request).error(StatusCode::BAD_GATEWAY, NOT_READABLE))
             }
         }
     }
@@ -202,39 +209,39 @@ impl Inbound {
     /// The upstream's answer for the caller.
     fn pass_back(
         &self,
-        answer: Response<Body>,
+        mut answer: Answered,
         caller: Option<&Verified>,
         authorization: Option<HeaderValue>,
         session: &SessionUse,
         unwelcome: Option<Rejection>,
         overhead: Duration,
-    ) -> Response<Body> {
+    ) -> Answered {
         let clock = &*self.forwarder.clock;
         let answered = clock.monotonic();
-        let (mut head, mut body) = answer.into_parts();
+        let headers = answer.headers_mut();
         if self.is_see_through() {
-            headers::clean_hop(&mut head.headers);
+            headers::clean_hop(headers);
         } else {
-            headers::clean_response(&mut head.headers);
+            headers::clean_response(headers);
         }
         if unwelcome.is_none() {
-            cors::forget(&mut head.headers);
+            cors::forget(headers);
         }
-        location::rewrite(&mut head.headers, &self.upstream, self.guard.settings().resource.as_str());
+        location::rewrite(headers, &self.upstream, self.guard.settings().resource.as_str());
         if let Some(caller) = caller {
-            if head.status.is_success() {
+            if answer.status().is_success() {
                 match session {
                     SessionUse::Ends(id) => self.sessions.closed(id),
-                    SessionUse::None => self.sessions.opened(&head.headers, caller),
+                    SessionUse::None => self.sessions.opened(answer.headers(), caller),
                     SessionUse::Continues => {}
                 }
             }
-            body = while_it_holds(body, &head.headers, || self.ticket(caller, authorization));
+            while_it_holds(&mut answer, || self.ticket(caller, authorization));
         }
         let overhead = overhead + clock.monotonic().saturating_sub(answered);
         let guard = &self.guard.settings().name;
         self.forwarder.observer.proxied(overhead, || Event::Proxied { guard: guard.clone(), overhead });
-        Response::from_parts(head, body)
+        answer
     }
 
     /// By what a caller's stream lives; `None`: the guard only observes, and ends nothing.
@@ -255,47 +262,33 @@ impl Inbound {
         self.guard.settings().mode != Mode::default() && self.provider.is_none()
     }
 
-    /// A request as it leaves, but for the provider's token. Made anew where it leaves once more.
-    fn outgoing(&self, leaving: &Leaving<'_>) -> Result<Outgoing, SigningError> {
-        let Leaving { head, uri, bytes, caller, address, is_cut } = leaving;
-        let mut headers = self.headers(&head.uri, &head.headers, *address);
+    /// What of a request's headers goes on, and what is said of it; all but the provider's token.
+    fn headers(
+        &self,
+        head: &mut Parts,
+        peer: Option<IpAddr>,
+        caller: Option<&Verified>,
+        is_cut: bool,
+    ) -> Result<HeaderMap, SigningError> {
+        let mut headers = std::mem::take(&mut head.headers);
+        let credential = headers.get(AUTHORIZATION).filter(|_| self.is_see_through()).cloned();
+        let host = match head.uri.authority() {
+            Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
+            None => headers.get(HOST).cloned(),
+        };
+        headers::clean_judged_request(&mut headers, &self.reserved);
+        if let Some(credential) = credential {
+            headers.insert(AUTHORIZATION, credential);
+        }
+        headers::set_forwarded(&mut headers, peer, host, self.proto);
         if let Some(caller) = caller {
             self.identity.tell(&mut headers, caller, &*self.forwarder.clock)?;
         }
-        if *is_cut {
+        if is_cut {
             listing::ask_plainly(&mut headers);
         }
-        let payload = Payload::Collected((*bytes).clone());
-        let outgoing = Outgoing::new(head.method.clone(), uri.clone(), headers, payload);
-        Ok(outgoing.see_through(self.is_see_through()))
+        Ok(headers)
     }
-
-    /// What of a request's headers goes on, and what is said of it.
-    fn headers(&self, uri: &Uri, came: &HeaderMap, peer: Option<IpAddr>) -> HeaderMap {
-        let host = match uri.authority() {
-            Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
-            None => came.get(HOST).cloned(),
-        };
-        let mut headers = headers::of_judged_request(came, &self.reserved);
-        if self.is_see_through()
-            && let Some(credential) = came.get(AUTHORIZATION)
-        {
-            headers.insert(AUTHORIZATION, credential.clone());
-        }
-        headers::set_forwarded(&mut headers, peer, host, self.proto);
-        headers
-    }
-}
-
-/// What a request that leaves is made of.
-struct Leaving<'a> {
-    head: &'a Parts,
-    uri: Uri,
-    bytes: &'a Bytes,
-    caller: Option<&'a Verified>,
-    address: Option<IpAddr>,
-    /// Its answer is looked at.
-    is_cut: bool,
 }
 
 /// The token that a guard has verified, in a string of its own.

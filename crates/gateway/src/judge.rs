@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::answer::Asked;
+use crate::answer::{Answered, Asked};
 use crate::body::{self, Body};
 use crate::inbound::Inbound;
 use crate::record::Record;
@@ -33,8 +33,6 @@ pub(crate) struct Admitted<'a> {
     /// For what the audit trail says of what leaves.
     pub(crate) record: Record<'a>,
 }
-
-type Answered = Box<Response<Body>>;
 
 impl Inbound {
     /// Judges from where a page calls (SPEC RS-10); tells why it would be refused where the guard only observes.

@@ -81,7 +81,7 @@ impl Lane {
     /// As [`Fault`] says.
     pub(crate) async fn send(
         &mut self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         limit: Duration,
     ) -> Result<Response<Incoming>, Fault> {
         let Ends { sender, driver, alarm } = &mut *self.0;
@@ -92,7 +92,7 @@ impl Lane {
             }
             none => none.insert(Alarm::new(limit, &driver.waker)),
         };
-        let mut answer = pin!(sender.try_send_request(request));
+        let mut answer = pin!(sender.try_send_request(*request));
         poll_fn(|cx| match driver.drive_until(cx, |cx| answer.as_mut().poll(cx)) {
             Poll::Ready(answered) => Poll::Ready(answered.map_err(|error| Fault::Broken(Box::new(error)))),
             Poll::Pending if alarm.is_over(&driver.waker) => Poll::Ready(Err(Fault::Late)),

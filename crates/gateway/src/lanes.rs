@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower_service::Service;
 
+use crate::answer::Answered;
 use crate::body::{self, Body};
 use crate::lane::{Answer, Fault, Lane};
 
@@ -30,7 +32,7 @@ pub(crate) struct Lanes {
 #[derive(Debug, Default)]
 struct Kept {
     /// By authority.
-    places: RwLock<HashMap<Box<str>, Arc<Place>>>,
+    places: RwLock<HashMap<Box<str>, Arc<Place>, RandomState>>,
     is_looked_after: AtomicBool,
 }
 
@@ -69,7 +71,7 @@ impl Lanes {
         mut request: Box<Request<Body>>,
         to: &Uri,
         limit: Duration,
-    ) -> Result<Response<Body>, LaneError> {
+    ) -> Result<Answered, LaneError> {
         let place = self.place(to)?;
         // Only a host and a path go into a request's head (RFC 9112 §3.2.1).
         let path = to.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -80,13 +82,14 @@ impl Lanes {
                 Some(lane) => (lane, true),
                 None => (Box::pin(self.connect(to)).await?, false),
             };
-            match lane.send(*request, limit).await {
+            match lane.send(request, limit).await {
                 Ok(answer) => {
-                    return Ok(answer.map(|incoming| body::on_lane(Answer::new(incoming, lane, place))));
+                    let on_lane = |incoming| body::on_lane(Answer::new(incoming, lane, place));
+                    return Ok(Box::new(answer.map(on_lane)));
                 }
                 Err(Fault::Late) => return Err(LaneError::Late),
                 Err(Fault::Broken(mut error)) => match error.take_message() {
-                    Some(unsent) if is_used => *request = unsent,
+                    Some(unsent) if is_used => request = Box::new(unsent),
                     _ => return Err(LaneError::Broken(error.into_error().into())),
                 },
             }

@@ -14,7 +14,7 @@ use bearward_guard::{Guard, Verified};
 use bearward_token::Clock;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::body::{self, Body, BodyError};
@@ -73,12 +73,12 @@ impl Holds for Presented {
     }
 }
 
-/// Wraps an answer's body if it is an event stream: it then ends with its token, as if the upstream had ended it. Other
+/// Wraps the answer's body if it is an event stream: it then ends with its token, as if the upstream had ended it. Other
 /// bodies end by themselves and are left alone; for them no ticket is made.
-pub fn while_it_holds(body: Body, headers: &HeaderMap, ticket: impl FnOnce() -> Option<Ticket>) -> Body {
-    match is_event_stream(headers).then(ticket).flatten() {
-        Some(ticket) => body::other(Until { body, end: Box::pin(ticket.end()), is_over: false }),
-        None => body,
+pub fn while_it_holds(answer: &mut Response<Body>, ticket: impl FnOnce() -> Option<Ticket>) {
+    if let Some(ticket) = is_event_stream(answer.headers()).then(ticket).flatten() {
+        let body = std::mem::replace(answer.body_mut(), body::empty());
+        *answer.body_mut() = body::other(Until { body, end: Box::pin(ticket.end()), is_over: false });
     }
 }
 
@@ -128,7 +128,12 @@ impl Ticket {
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return false };
+    // What most answers are.
+    if kind == "application/json" {
+        return false;
+    }
+    let kind = kind.to_str().unwrap_or("");
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 

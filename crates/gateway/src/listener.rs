@@ -1,22 +1,27 @@
 //! Accepts connections, bounds what a peer may cost before it is known, and drains on shutdown.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -64,7 +69,7 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let handler = Arc::new(handler);
-    let graceful = GracefulShutdown::new();
+    let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut warned_at = None;
     let mut shutdown = std::pin::pin!(shutdown);
@@ -79,9 +84,8 @@ where
         match accepted {
             Ok((stream, peer)) => {
                 let handler = handler.clone();
-                let watcher = graceful.watcher();
-                connections
-                    .spawn(serve_connection(stream, limits, watcher, move |request| handler(request, peer)));
+                let handler = move |request| handler(request, peer);
+                connections.spawn(serve_connection(stream, limits, stopped.clone(), handler));
             }
             Err(error) => {
                 if warned_at.is_none_or(|at: Instant| at.elapsed() >= WARN_INTERVAL) {
@@ -93,7 +97,9 @@ where
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    stopping.send_replace(true);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain, ended).await.is_err() {
         tracing::warn!(open = connections.len(), "requests still open after the drain time are cut");
     }
     connections.shutdown().await;
@@ -116,10 +122,18 @@ async fn accept(listener: &Listener) -> io::Result<(Box<dyn Stream>, Option<IpAd
     }
 }
 
+/// What a connection is told beside what comes on it.
+enum Word {
+    /// No further requests.
+    Stop,
+    /// It has done nothing for too long.
+    Idle,
+}
+
 async fn serve_connection<H, F>(
     stream: Box<dyn Stream>,
     limits: Limits,
-    watcher: hyper_util::server::graceful::Watcher,
+    mut stopped: watch::Receiver<bool>,
     handler: H,
 ) where
     H: Fn(Request<Incoming>) -> F,
@@ -150,16 +164,37 @@ async fn serve_connection<H, F>(
         .keep_alive_interval(ALIVE)
         .keep_alive_timeout(ALIVE)
         .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX));
-    let connection = server.serve_connection(TokioIo::new(Flat::new(stream)), service);
-    tokio::select! {
-        ended = watcher.watch(connection.into_owned()) => {
+    let mut connection = pin!(server.serve_connection(TokioIo::new(Flat::new(stream)), service));
+    // Each is asked when it has something to say, not whenever something comes on the connection.
+    let words = FuturesUnordered::<BoxFuture<'_, Word>>::new();
+    words.push(Box::pin(async {
+        // Whoever could say it is gone: that says it, too.
+        let _ = stopped.wait_for(|stop| *stop).await;
+        Word::Stop
+    }));
+    words.push(Box::pin(async {
+        activity.idle(limits.patience).await;
+        Word::Idle
+    }));
+    let mut words = pin!(words);
+    poll_fn(|cx| {
+        while let Poll::Ready(Some(word)) = words.poll_next_unpin(cx) {
+            match word {
+                Word::Stop => connection.as_mut().graceful_shutdown(),
+                Word::Idle => {
+                    tracing::debug!("a connection that did nothing is closed");
+                    return Poll::Ready(());
+                }
+            }
+        }
+        connection.as_mut().poll(cx).map(|ended| {
             if let Err(error) = ended {
                 // A peer that goes away or sends no HTTP is the internet, not a failure of ours.
                 tracing::debug!(%error, "connection ended");
             }
-        }
-        () = activity.idle(limits.patience) => tracing::debug!("a connection that did nothing is closed"),
-    }
+        })
+    })
+    .await;
 }
 
 /// Where the next request begins is anybody's guess, so there is none.

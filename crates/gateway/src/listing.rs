@@ -23,6 +23,7 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TY
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 
+use crate::answer::Answered;
 use crate::body::{self, Body, BodyError};
 use crate::listing::events::Events;
 use crate::listing::messages::Unclear;
@@ -53,8 +54,6 @@ const LISTS: [List; 4] = [
 pub struct Cut {
     guard: Arc<Guard>,
     caller: Verified,
-    /// Those whose entries some rule is about.
-    lists: Vec<&'static List>,
     /// Whether the answer itself may hold one; a stream may, whatever was asked, for it may replay another answer.
     may_answer_with_list: bool,
 }
@@ -97,10 +96,10 @@ impl Cut {
     /// `calls` is what was asked, as far as it was read.
     pub fn new(guard: &Arc<Guard>, caller: &Verified, calls: &[Call]) -> Option<Self> {
         let policy = &guard.settings().policy;
-        let lists: Vec<_> = LISTS.iter().filter(|list| policy.has_rules_for(list.method)).collect();
-        let is_needed = !lists.is_empty() && guard.enforces_for(caller);
+        let is_needed =
+            LISTS.iter().any(|list| policy.has_rules_for(list.method)) && guard.enforces_for(caller);
         let may_answer_with_list = Self::may_answer_with_list(calls);
-        is_needed.then(|| Self { guard: guard.clone(), caller: caller.clone(), lists, may_answer_with_list })
+        is_needed.then(|| Self { guard: guard.clone(), caller: caller.clone(), may_answer_with_list })
     }
 
     fn may_answer_with_list(calls: &[Call]) -> bool {
@@ -112,13 +111,13 @@ impl Cut {
     ///
     /// # Errors
     /// When the answer breaks off, or cannot be looked at. One without success passes as it is where it is no JSON.
-    pub async fn apply(self, answer: Response<Body>) -> Result<Response<Body>, Unreadable> {
+    pub async fn apply(self, answer: Answered) -> Result<Answered, Unreadable> {
         let form = Form::of(&answer);
         if form == Form::Json && !self.may_answer_with_list {
             return Ok(answer);
         }
         // Boxed: most answers need no more than that.
-        Box::pin(self.rewrite(form, answer)).await
+        Box::pin(self.rewrite(form, *answer)).await.map(Box::new)
     }
 
     async fn rewrite(self, form: Form, answer: Response<Body>) -> Result<Response<Body>, Unreadable> {
@@ -149,7 +148,10 @@ impl Cut {
 
     /// A JSON text with its lists cut; `None` when there is nothing to cut, and the text stays as it is.
     fn text(&self, text: &[u8]) -> Result<Option<String>, Unclear> {
-        messages::cut(text, &self.lists, &|list, name| self.may_use(list, name))
+        // Those whose entries some rule is about.
+        let policy = &self.guard.settings().policy;
+        let lists: Vec<_> = LISTS.iter().filter(|list| policy.has_rules_for(list.method)).collect();
+        messages::cut(text, &lists, &|list, name| self.may_use(list, name))
     }
 
     /// One event with its lists cut; `None` when it could not be looked at. Others of its stream are not to blame.

@@ -1,10 +1,12 @@
 //! Finds who handles a request on the public listener: a guard, its metadata document, or nobody.
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bearward_guard::metadata::WELL_KNOWN;
 use bearward_guard::security_event::Receiver;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -46,10 +48,19 @@ impl Routes {
     }
 
     /// Handles one request.
-    pub async fn handle(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<Body> {
-        let (head, body) = request.into_parts();
+    pub fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Option<IpAddr>,
+    ) -> impl Future<Output = Response<Body>> + Send {
+        // Taken apart before, so that the future has room for it once.
+        let (mut head, body) = request.into_parts();
+        async move { self.route(&mut head, body, peer).await }
+    }
+
+    async fn route(&self, head: &mut Parts, body: Incoming, peer: Option<IpAddr>) -> Response<Body> {
         let path = head.uri.path();
-        if let Err(wrong) = shape::check(&head).and_then(|()| shape::check_path(path)) {
+        if let Err(wrong) = shape::check(head).and_then(|()| shape::check_path(path)) {
             return Asked::new(&head.method).misshapen(wrong);
         }
         if path.starts_with(WELL_KNOWN) {
@@ -59,15 +70,15 @@ impl Routes {
             return answer;
         }
         if let Some(kind) = receiver::kind_of(path).filter(|_| !self.events.is_empty()) {
-            return Box::pin(receiver::handle(&self.events, kind, Request::from_parts(head, body))).await;
+            return Box::pin(receiver::handle(&self.events, kind, whole(head, body))).await;
         }
         if let Some(pages) = self.pages.as_ref().filter(|pages| pages.have(path)) {
-            return Box::pin(pages.handle(Request::from_parts(head, body), peer)).await;
+            return Box::pin(pages.handle(whole(head, body), peer)).await;
         }
         match self.guard_of(path) {
             Some((inbound, rest)) => {
                 let rest = rest.to_owned();
-                inbound.handle(head, body, &rest, peer).await
+                *inbound.handle(head, body, &rest, peer).await
             }
             None => {
                 Asked::new(&head.method).error(StatusCode::NOT_FOUND, "There is no resource at this path")
@@ -101,4 +112,15 @@ impl Routes {
         };
         self.documents.metadata(&inbound.guard, method)
     }
+}
+
+/// A request that is put together again, for who wants all of it.
+fn whole(head: &mut Parts, body: Incoming) -> Request<Incoming> {
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = std::mem::take(&mut head.uri);
+    *request.version_mut() = head.version;
+    *request.headers_mut() = std::mem::take(&mut head.headers);
+    *request.extensions_mut() = std::mem::take(&mut head.extensions);
+    request
 }

@@ -6,12 +6,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use http::uri::Scheme;
-use http::{Request, Response, Uri};
+use http::{Request, Uri};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::answer::Answered;
 use crate::body::{self, Body};
 use crate::lanes::{LaneError, Lanes};
 
@@ -97,22 +98,23 @@ impl UpstreamClient {
         Ok(Self { plain, others })
     }
 
-    /// Sends one request to `to`, which is its URI, and waits for the head of its answer, at most `limit`. Dropping the
+    /// Sends one request to `to`, whatever its own URI is, and waits for the head of its answer, at most `limit`. Dropping the
     /// future, or later the answer's body, ends the request (SPEC PX-6).
     ///
     /// # Errors
     /// As [`UpstreamError`] says.
     pub async fn send(
         &self,
-        request: Box<Request<Body>>,
+        mut request: Box<Request<Body>>,
         to: &Uri,
         limit: Duration,
-    ) -> Result<Response<Body>, UpstreamError> {
+    ) -> Result<Answered, UpstreamError> {
         let origin = || origin_of(to);
         // A body that is still coming may go on after its answer has ended, when nobody drives a lane any more.
         let sent = if to.scheme() == Some(&Scheme::HTTP) && request.body().is_at_hand() {
             self.plain.send(request, to, limit).await
         } else {
+            *request.uri_mut() = to.clone();
             let sent = Box::pin(tokio::time::timeout(limit, self.send_by_task(*request))).await;
             sent.unwrap_or(Err(LaneError::Late))
         };
@@ -123,9 +125,9 @@ impl UpstreamClient {
         })
     }
 
-    async fn send_by_task(&self, request: Request<Body>) -> Result<Response<Body>, LaneError> {
+    async fn send_by_task(&self, request: Request<Body>) -> Result<Answered, LaneError> {
         match self.others.request(request).await {
-            Ok(answer) => Ok(answer.map(body::streamed)),
+            Ok(answer) => Ok(Box::new(answer.map(body::streamed))),
             Err(error) if error.is_connect() => Err(LaneError::Connect(error.into())),
             Err(error) => Err(LaneError::Broken(error.into())),
         }

@@ -1,6 +1,5 @@
 //! Scopes: what a token may do (RFC 6749 §3.3).
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -46,9 +45,9 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// A set of scopes: sorted, so that equal sets are equal texts.
+/// A set of scopes: sorted, so that equal sets are equal texts. A few, and asked about with each request: a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScopeSet(BTreeSet<Scope>);
+pub struct ScopeSet(Vec<Scope>);
 
 impl ScopeSet {
     /// Reads a space-separated list as a token or a token response carries it. Parts that are no scopes
@@ -59,7 +58,7 @@ impl ScopeSet {
 
     /// True when every scope of `needed` is here.
     pub fn covers(&self, needed: &ScopeSet) -> bool {
-        needed.0.is_subset(&self.0)
+        needed.0.iter().all(|scope| self.0.contains(scope))
     }
 
     /// True when the one scope is here.
@@ -86,7 +85,10 @@ impl ScopeSet {
 
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        let mut scopes: Vec<_> = scopes.into_iter().collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        Self(scopes)
     }
 }
 

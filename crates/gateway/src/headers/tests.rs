@@ -83,8 +83,8 @@ fn a_challenge_from_behind_does_not_reach_the_caller() {
 // SPEC PX-7, HARD 27
 #[test]
 fn what_a_server_behind_could_read_as_another_header_is_removed() {
-    let headers = map(&[("mcp_session_id", "1"), ("x_any", "1"), ("mcp-param-a_b", "1"), ("x-any", "1")]);
-    let headers = of_judged_request(&headers, &Reserved::default());
+    let mut headers = map(&[("mcp_session_id", "1"), ("x_any", "1"), ("mcp-param-a_b", "1"), ("x-any", "1")]);
+    clean_judged_request(&mut headers, &Reserved::default());
     let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
     left.sort_unstable();
     assert_eq!(left, ["mcp-param-a_b", "x-any"]);

@@ -65,11 +65,11 @@ impl Scripted {
         Ok(answer.into_body().collect().await.unwrap().to_bytes())
     }
 
-    async fn head(&self, lanes: &Lanes) -> Result<Response<Body>, LaneError> {
+    async fn head(&self, lanes: &Lanes) -> Result<Answered, LaneError> {
         tokio::time::timeout(SOON, self.head_within(lanes, SOON)).await.unwrap()
     }
 
-    async fn head_within(&self, lanes: &Lanes, limit: Duration) -> Result<Response<Body>, LaneError> {
+    async fn head_within(&self, lanes: &Lanes, limit: Duration) -> Result<Answered, LaneError> {
         let request = Request::post(&self.url).body(body::full("body")).unwrap();
         lanes.send(Box::new(request), &self.url.parse().unwrap(), limit).await
     }

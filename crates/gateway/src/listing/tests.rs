@@ -85,7 +85,7 @@ async fn answered(status: u16, headers: &[(&str, &str)], body: Body) -> Option<V
     for (name, value) in headers {
         answer = answer.header(*name, *value);
     }
-    let answer = cut().await.apply(answer.body(body).unwrap()).await.ok()?;
+    let answer = cut().await.apply(Box::new(answer.body(body).unwrap())).await.ok()?;
     assert_eq!(answer.status(), status);
     Some(answer.into_body().collect().await.unwrap().to_bytes().to_vec())
 }
@@ -230,7 +230,7 @@ async fn an_event_passes_as_soon_as_it_ends() {
         let first = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from(event)))]);
         let body = body::other(StreamBody::new(futures_util::StreamExt::chain(first, stream::pending())));
         let answer = Response::builder().header("content-type", "text/event-stream").body(body).unwrap();
-        let mut body = cut().await.apply(answer).await.unwrap().into_body();
+        let mut body = cut().await.apply(Box::new(answer)).await.unwrap().into_body();
         let frame = futures_util::FutureExt::now_or_never(body.frame());
         assert!(frame.is_some(), "{event:?} waits");
     }
@@ -252,7 +252,7 @@ async fn an_event_of_many_small_pieces_costs_about_what_it_costs_in_one() {
 async fn an_event_that_is_too_long_ends_the_stream_with_an_error() {
     let answer = Response::builder().header("content-type", "text/event-stream");
     let long = pieces(vec![Bytes::from("data: 1\n\n"), vec![b'x'; MAX_LIST + 1].into()]);
-    let mut body = cut().await.apply(answer.body(long).unwrap()).await.unwrap().into_body();
+    let mut body = cut().await.apply(Box::new(answer.body(long).unwrap())).await.unwrap().into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "data: 1\n\n");
     assert!(body.frame().await.unwrap().is_err());
     assert!(body.frame().await.is_none());
@@ -328,12 +328,12 @@ async fn the_answer_to_a_call_that_has_no_list_passes_whatever_it_holds_unless_i
         let mut cut = cut().await;
         cut.may_answer_with_list = Cut::may_answer_with_list(&calls);
         let answer = Response::builder().header(CONTENT_TYPE, "application/json");
-        let answer = cut.clone().apply(answer.body(body::full(list)).unwrap()).await.unwrap();
+        let answer = cut.clone().apply(Box::new(answer.body(body::full(list)).unwrap())).await.unwrap();
         let text = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(!text.windows(6).any(|word| word == b"\"drop\""), is_cut, "{calls:?}");
         let event = format!("data: {list}\n\n");
         let answer = Response::builder().header(CONTENT_TYPE, "text/event-stream");
-        let answer = cut.apply(answer.body(body::full(event)).unwrap()).await.unwrap();
+        let answer = cut.apply(Box::new(answer.body(body::full(event)).unwrap())).await.unwrap();
         let text = answer.into_body().collect().await.unwrap().to_bytes();
         assert!(!text.windows(6).any(|word| word == b"\"drop\""), "{calls:?}");
     }
