@@ -7,8 +7,8 @@ use std::process::Command;
 use clap::Args;
 
 use crate::cargo::cargo;
+use crate::dist;
 use crate::outcome::Stop;
-use crate::root::root;
 use crate::step;
 
 /// All of it, or what is named.
@@ -16,6 +16,7 @@ use crate::step;
 #[command(after_help = "Examples:\n  \
     cargo xtask bench                                    all of it, which takes its time\n  \
     cargo xtask bench --proxy -- --rounds 5 --secs 4     beside nginx and HAProxy, where they are installed\n  \
+    BEARWARD_BIN=target/release/bearward cargo xtask bench --proxy    the same of another binary\n  \
     cargo xtask bench --scale                            growth, start-up, size: what is promised, or an error\n  \
     cargo xtask bench --instructions                     by callgrind, against the committed counts\n  \
     cargo xtask bench --instructions --accept            writes the counts down anew")]
@@ -63,13 +64,18 @@ impl Bench {
     }
 }
 
-/// A measurement that starts the server, as it is released.
+/// A measurement that starts the server, as production has it; or another one, where `BEARWARD_BIN` says so.
 fn with_the_server(what: &str, name: &str, arguments: &[String]) -> Result<(), Stop> {
-    let build = ["build", "--locked", "--quiet", "--release", "--package", "bearward", "--bin", "bearward"];
-    step::run("the server, as it is released", &mut cargo(&build))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-    let mut command = bench("bearward-tests", name);
-    command.arg("--").args(arguments).env("BEARWARD_BIN", target.join("release/bearward"));
+    let server = match std::env::var_os("BEARWARD_BIN") {
+        Some(server) => server.into(),
+        None => {
+            dist::build()?;
+            dist::binary()
+        }
+    };
+    // Not optimized itself: it only asks, or starts what does.
+    let mut command = cargo(&["test", "--locked", "--quiet", "--package", "bearward-tests", "--bench", name]);
+    command.arg("--").args(arguments).env("BEARWARD_BIN", server);
     step::run(what, &mut command)
 }
 

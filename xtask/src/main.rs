@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod dist;
 mod lint;
 mod outcome;
 mod root;
@@ -36,6 +37,8 @@ enum Chore {
     Test(test::Test),
     /// Format, clippy with warnings as errors, and the licences, bans and sources of dependencies.
     Lint,
+    /// The binary for production, built with what it was seen to do: target/dist/bearward.
+    Dist(dist::Dist),
     /// What verification, a token from memory and the guard cost, beside other proxies and in instructions.
     Bench(bench::Bench),
     /// The token manager for many hours of moved time, among servers that fail and clocks that jump; `--help` says more.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
         Chore::Lint => lint::run(),
+        Chore::Dist(dist) => dist.run(),
         Chore::Bench(bench) => bench.run(),
         Chore::Simulate(simulate) => simulate.run(),
         Chore::Scaling(scaling) => scaling.run(),

@@ -1,4 +1,4 @@
-//! What tests and lints need beyond Rust, installed into `.test-tools/` and kept between runs.
+//! What tests, lints and production builds need beyond Rust, installed into `.test-tools/` and kept between runs.
 //!
 //! Nothing is installed outside that folder but by `apt-get`, on Debian, as root.
 
@@ -6,6 +6,7 @@ mod chromium;
 pub(crate) mod deny;
 mod keyring;
 pub(crate) mod node;
+pub(crate) mod profdata;
 pub(crate) mod python;
 mod stamp;
 mod system;

@@ -8,12 +8,10 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
 use http::{Request, Response};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::client::conn::TrySendError;
@@ -25,6 +23,7 @@ use crate::alarm::Alarm;
 use crate::body::{Body, BodyError};
 use crate::flat::Flat;
 use crate::lanes::Place;
+use crate::relay::Relay;
 
 type Stream = TokioIo<Flat<TcpStream>>;
 
@@ -52,21 +51,9 @@ struct Driver {
     connection: Pin<Box<Connection<Stream, Body>>>,
     /// It has ended, and must not be asked again.
     is_over: bool,
-    relay: Arc<Relay>,
-    /// Wakes by the relay.
-    waker: Waker,
+    /// What it sets off itself is seen to at once.
+    relay: Relay,
 }
-
-/// Wakes whoever drives a connection, but for what they set off themselves while they do: that is seen to at once.
-#[derive(Default)]
-struct Relay {
-    driver: AtomicWaker,
-    is_driven: AtomicBool,
-    was_woken: AtomicBool,
-}
-
-/// So often a connection is driven on at once; then others have their turn.
-const ROUNDS: usize = 4;
 
 impl Lane {
     pub(crate) async fn new(stream: TokioIo<TcpStream>) -> Result<Self, hyper::Error> {
@@ -87,15 +74,15 @@ impl Lane {
         let Ends { sender, driver, alarm } = &mut *self.0;
         let alarm = match alarm {
             Some(alarm) => {
-                alarm.set(limit, &driver.waker);
+                alarm.set(limit, &driver.relay.waker);
                 alarm
             }
-            none => none.insert(Alarm::new(limit, &driver.waker)),
+            none => none.insert(Alarm::new(limit, &driver.relay.waker)),
         };
         let mut answer = pin!(sender.try_send_request(*request));
         poll_fn(|cx| match driver.drive_until(cx, |cx| answer.as_mut().poll(cx)) {
             Poll::Ready(answered) => Poll::Ready(answered.map_err(|error| Fault::Broken(Box::new(error)))),
-            Poll::Pending if alarm.is_over(&driver.waker) => Poll::Ready(Err(Fault::Late)),
+            Poll::Pending if alarm.is_over(&driver.relay.waker) => Poll::Ready(Err(Fault::Late)),
             Poll::Pending => Poll::Pending,
         })
         .await
@@ -112,14 +99,13 @@ impl Lane {
 
     /// The same of one that was free, for which it is enough to look where something has happened since.
     pub(crate) fn is_still_free(&mut self) -> bool {
-        !self.0.driver.relay.was_woken.load(Ordering::SeqCst) || self.is_free()
+        !self.0.driver.relay.was_woken() || self.is_free()
     }
 }
 
 impl Driver {
     fn new(connection: Connection<Stream, Body>) -> Self {
-        let relay = Arc::<Relay>::default();
-        Self { connection: Box::pin(connection), is_over: false, waker: relay.clone().into(), relay }
+        Self { connection: Box::pin(connection), is_over: false, relay: Relay::new() }
     }
 
     /// Goes on with what there is to read and to write until that makes something ready. That the connection ended with an
@@ -129,43 +115,17 @@ impl Driver {
         cx: &mut Context<'_>,
         mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let Self { connection, is_over, relay, waker } = self;
-        let mut own = Context::from_waker(waker);
-        relay.driver.register(cx.waker());
-        relay.is_driven.store(true, Ordering::SeqCst);
-        let mut polled = ready(&mut own);
-        for _ in 0..ROUNDS {
+        let Self { connection, is_over, relay } = self;
+        relay.poll(cx, |cx| {
+            let polled = ready(cx);
             if polled.is_ready() {
-                break;
+                return polled;
             }
-            relay.was_woken.store(false, Ordering::SeqCst);
             if !*is_over {
-                *is_over = connection.as_mut().poll(&mut own).is_ready();
+                *is_over = connection.as_mut().poll(cx).is_ready();
             }
-            polled = ready(&mut own);
-            if !relay.was_woken.load(Ordering::SeqCst) {
-                break;
-            }
-        }
-        relay.is_driven.store(false, Ordering::SeqCst);
-        // What came too late for the last round, or after all of them.
-        if polled.is_pending() && relay.was_woken.load(Ordering::SeqCst) {
-            cx.waker().wake_by_ref();
-        }
-        polled
-    }
-}
-
-impl Wake for Relay {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.was_woken.store(true, Ordering::SeqCst);
-        if !self.is_driven.load(Ordering::SeqCst) {
-            self.driver.wake();
-        }
+            ready(cx)
+        })
     }
 }
 

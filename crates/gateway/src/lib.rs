@@ -33,6 +33,7 @@ pub mod pages;
 pub mod provider;
 pub mod receiver;
 mod record;
+mod relay;
 pub mod revision;
 pub mod routes;
 pub mod sessions;

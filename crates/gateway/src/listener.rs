@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -30,6 +30,7 @@ use crate::answer::Asked;
 use crate::body::Body;
 use crate::flat::Flat;
 use crate::framing::Watched;
+use crate::relay::Relay;
 
 /// A peer that vanished without a word is noticed after about two of these.
 const ALIVE: Duration = Duration::from_secs(30);
@@ -177,7 +178,8 @@ async fn serve_connection<H, F>(
         Word::Idle
     }));
     let mut words = pin!(words);
-    poll_fn(|cx| {
+    let relay = Relay::new();
+    let mut step = |cx: &mut Context<'_>| {
         while let Poll::Ready(Some(word)) = words.poll_next_unpin(cx) {
             match word {
                 Word::Stop => connection.as_mut().graceful_shutdown(),
@@ -193,8 +195,8 @@ async fn serve_connection<H, F>(
                 tracing::debug!(%error, "connection ended");
             }
         })
-    })
-    .await;
+    };
+    poll_fn(|cx| relay.poll(cx, &mut step)).await;
 }
 
 /// Where the next request begins is anybody's guess, so there is none.
