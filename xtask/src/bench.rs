@@ -2,6 +2,7 @@
 
 mod instructions;
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
@@ -51,11 +52,14 @@ impl Bench {
         if self.pieces || is_all {
             pieces()?;
         }
-        if self.proxy || is_all {
-            with_the_server("the whole job, beside other proxies", "proxy", &self.arguments)?;
-        }
-        if self.scale || is_all {
-            with_the_server("how what it costs grows", "scale", &[])?;
+        if self.proxy || self.scale || is_all {
+            let server = server()?;
+            if self.proxy || is_all {
+                with_the_server(&server, "the whole job, beside other proxies", "proxy", &self.arguments)?;
+            }
+            if self.scale || is_all {
+                with_the_server(&server, "how what it costs grows", "scale", &[])?;
+            }
         }
         if self.instructions || is_all {
             instructions::compare(self.accept)?;
@@ -64,15 +68,17 @@ impl Bench {
     }
 }
 
-/// A measurement that starts the server, as production has it; or another one, where `BEARWARD_BIN` says so.
-fn with_the_server(what: &str, name: &str, arguments: &[String]) -> Result<(), Stop> {
-    let server = match std::env::var_os("BEARWARD_BIN") {
-        Some(server) => server.into(),
-        None => {
-            dist::build()?;
-            dist::binary()
-        }
+/// The server, as production has it; or another one, where `BEARWARD_BIN` says so.
+fn server() -> Result<PathBuf, Stop> {
+    let Some(other) = std::env::var_os("BEARWARD_BIN") else {
+        dist::build()?;
+        return Ok(dist::binary());
     };
+    // What measures is started elsewhere.
+    std::path::absolute(&other).map_err(Stop::file(other.display().to_string()))
+}
+
+fn with_the_server(server: &Path, what: &str, name: &str, arguments: &[String]) -> Result<(), Stop> {
     // Not optimized itself: it only asks, or starts what does.
     let mut command = cargo(&["test", "--locked", "--quiet", "--package", "bearward-tests", "--bench", name]);
     command.arg("--").args(arguments).env("BEARWARD_BIN", server);

@@ -53,7 +53,13 @@ pub(crate) fn build() -> Result<(), Stop> {
     let profdata = profdata::find()?;
     let host = host()?;
     let (raw, merged) = (folder().join("raw"), folder().join("bearward.profdata"));
-    // What an earlier build has counted is of another program.
+    // What an earlier build has counted, and made of it, is of another program.
+    match std::fs::remove_file(binary()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Stop::file(binary().display().to_string())(error));
+        }
+        _ => {}
+    }
     if raw.exists() {
         std::fs::remove_dir_all(&raw).map_err(Stop::file(raw.display().to_string()))?;
     }
@@ -65,8 +71,10 @@ pub(crate) fn build() -> Result<(), Stop> {
     merge.args(["merge", "--sparse", "-o"]).arg(&merged).arg(&raw);
     step::run("what it has counted", &mut merge)?;
     let built = server("the server", "optimized", &host, &format!("-Cprofile-use={}", merged.display()))?;
-    std::fs::copy(built, binary()).map_err(Stop::file(binary().display().to_string()))?;
-    Ok(())
+    // In its place at once: the one that is there may be running.
+    let new = folder().join("bearward.new");
+    let copied = std::fs::copy(built, &new).and_then(|_| std::fs::rename(&new, binary()));
+    copied.map_err(Stop::file(binary().display().to_string()))
 }
 
 /// A release build with this flag; where its binary is.
@@ -75,9 +83,21 @@ fn server(what: &str, name: &str, host: &str, flag: &str) -> Result<PathBuf, Sto
     let build = ["build", "--locked", "--quiet", "--release", "--package", "bearward", "--bin", "bearward"];
     let mut command = cargo(&build);
     // For a target by name: what runs while it is built is then built without the flag.
-    command.args(["--target", host]).env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", flag);
+    command
+        .args(["--target", host])
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_ENCODED_RUSTFLAGS", beside(flag));
     step::run(what, &mut command)?;
     Ok(target.join(host).join("release/bearward"))
+}
+
+/// The caller's own flags and this one, as cargo takes flags that may hold spaces.
+fn beside(flag: &str) -> String {
+    let encoded = std::env::var("CARGO_ENCODED_RUSTFLAGS").ok();
+    let plain =
+        || std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace().collect::<Vec<_>>().join("\x1f");
+    let own = encoded.unwrap_or_else(plain);
+    if own.is_empty() { flag.to_owned() } else { format!("{own}\x1f{flag}") }
 }
 
 fn train(server: &Path, raw: &Path) -> Result<(), Stop> {
@@ -96,6 +116,6 @@ fn host() -> Result<String, Stop> {
 }
 
 fn folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("dist")
+    // As cargo takes it, which we start at the root.
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())).join("dist")
 }

@@ -42,8 +42,10 @@ impl Alarm {
         let is_over = Instant::now() >= self.deadline;
         if !is_over {
             self.wind(waker);
+            // It may have been over meanwhile, and would not ring.
+            return self.timer.is_elapsed();
         }
-        is_over
+        true
     }
 
     fn wind(&mut self, waker: &Waker) {

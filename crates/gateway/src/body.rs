@@ -1,6 +1,7 @@
 //! Bodies: streamed where they can be, collected within bounds where they must be.
 
 use std::error::Error;
+use std::fmt;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,14 +19,12 @@ pub type BodyError = Box<dyn Error + Send + Sync>;
 
 /// Any body that leaves, in either direction. Bytes at hand and what is passed on as it comes, which most bodies are, are
 /// kept without a box.
-#[derive(Debug)]
 pub struct Body {
     content: Content,
     /// Whose request is open until this is sent or dropped.
     _open: Option<Open>,
 }
 
-#[derive(Debug)]
 enum Content {
     Full(Option<Bytes>),
     Streamed(Incoming),
@@ -74,6 +73,13 @@ pub(crate) fn on_lane(answer: Answer) -> Body {
 /// Any other body.
 pub fn other(body: impl HttpBody<Data = Bytes, Error = BodyError> + Send + 'static) -> Body {
     Content::Other(body.boxed_unsync()).into()
+}
+
+// What is in it may be a secret.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Body(not shown)")
+    }
 }
 
 impl From<Content> for Body {

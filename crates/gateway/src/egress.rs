@@ -93,8 +93,10 @@ impl Egress {
         };
         let forwarded = match credential {
             Ok(credential) => {
-                let answer =
-                    self.forwarder.forward(outgoing, &uri, again.as_ref(), Some(&credential), None).await;
+                let answer = self
+                    .forwarder
+                    .forward(outgoing, &uri, || Some(again?.request()), Some(&credential), None)
+                    .await;
                 if let Some((trail, method, headers)) = &seen {
                     let status = answer.as_ref().ok().map(|answer| answer.status());
                     Record::new(Some(*trail), SIDECAR, (method, headers), None).departed(&credential, status);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use zeroize::Zeroizing;
 
 /// Up to so many bytes are put together; what is longer goes as the list that it is, without a copy.
 const SMALL: usize = 4 * 1024;
@@ -13,13 +14,13 @@ const SMALL: usize = 4 * 1024;
 #[derive(Debug)]
 pub(crate) struct Flat<S> {
     inner: S,
-    /// Where pieces are put together; as long as the longest that ever was.
-    together: Vec<u8>,
+    /// Where pieces are put together; as long as the longest that ever was. A head may hold a token: wiped at the end.
+    together: Zeroizing<Vec<u8>>,
 }
 
 impl<S> Flat<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner, together: Vec::new() }
+        Self { inner, together: Zeroizing::default() }
     }
 }
 

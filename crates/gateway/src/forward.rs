@@ -93,7 +93,7 @@ impl Forwarder {
         &self,
         outgoing: Outgoing,
         to: &Uri,
-        again: Option<&Again>,
+        again: impl FnOnce() -> Option<Outgoing>,
         credential: Option<&Credential<'_>>,
         caller: Option<&Principal>,
     ) -> Result<Answered, ForwardError> {
@@ -111,7 +111,7 @@ impl Forwarder {
             return refuse_challenge(answer, Some(credential), to);
         }
         // Boxed: hardly any request needs it, and each would have room for it.
-        let answer = match Box::pin(self.retry(again, to, credential, &token, caller)).await? {
+        let answer = match Box::pin(self.retry(again(), to, credential, &token, caller)).await? {
             Some(second) => second,
             None => answer,
         };
@@ -120,7 +120,7 @@ impl Forwarder {
 
     async fn retry(
         &self,
-        again: Option<&Again>,
+        again: Option<Outgoing>,
         to: &Uri,
         credential: &Credential<'_>,
         refused: &Supplied,
@@ -132,7 +132,7 @@ impl Forwarder {
         let (Some(again), Some(token)) = (again, credential.instead_of(refused).await?) else {
             return Ok(None);
         };
-        let answer = self.send(again.request(), to, credential, &token, caller).await?;
+        let answer = self.send(again, to, credential, &token, caller).await?;
         if !is_about_our_token(answer.status()) {
             self.observer.emit(Event::RetrySuccess { provider: provider.clone() });
         }
@@ -168,6 +168,11 @@ impl Outgoing {
         Self { request, limit, is_see_through: false }
     }
 
+    /// What it says of itself and of its caller.
+    pub(crate) fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.request.headers_mut()
+    }
+
     /// For an upstream that verifies its callers by itself.
     #[must_use]
     pub fn see_through(self, is_see_through: bool) -> Self {
@@ -176,7 +181,8 @@ impl Outgoing {
 }
 
 impl Again {
-    fn request(&self) -> Outgoing {
+    /// To be sent.
+    pub fn request(&self) -> Outgoing {
         let Self { method, headers, body } = self;
         Outgoing::new(method.clone(), headers.clone(), Payload::Collected(body.clone()))
     }

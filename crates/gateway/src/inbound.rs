@@ -73,8 +73,8 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// Handles one request; `rest` is what its path has beyond the guarded one. Its headers go on as they stand, without
-    /// a copy.
+    /// Handles one request; `rest` is what its path has beyond the guarded one. Its headers go on as they stand,
+    /// and are gone from its head then.
     pub async fn handle(
         &self,
         head: &mut Parts,
@@ -133,7 +133,7 @@ impl Inbound {
                 return self.not_answered(asked, &bytes, &error.into());
             }
         };
-        let headers = match self.headers(head, address, caller.as_ref(), cut.is_some()) {
+        let headers = match self.take_headers(head, address, caller.as_ref(), cut.is_some()) {
             Ok(headers) => headers,
             Err(error) => {
                 tracing::error!(guard = %self.guard.settings().name, %error, "the caller's identity could not be signed");
@@ -152,7 +152,8 @@ impl Inbound {
         });
         let outgoing = Outgoing::new(method(), headers, Payload::Collected(bytes.clone()));
         let outgoing = outgoing.see_through(is_see_through);
-        let forwarded = self.forwarder.forward(outgoing, &uri, again.as_ref(), credential, principal).await;
+        let again = || self.once_more(again?, caller.as_ref());
+        let forwarded = self.forwarder.forward(outgoing, &uri, again, credential, principal).await;
         if let Some(credential) = credential {
             record.departed(credential, forwarded.as_ref().ok().map(|answer| answer.status()));
         }
@@ -167,6 +168,16 @@ impl Inbound {
             }
             Err(error) => self.not_answered(asked, &bytes, &error),
         }
+    }
+
+    /// The second attempt; what is said of the caller is signed for each.
+    #[cold]
+    fn once_more(&self, again: Again, caller: Option<&Verified>) -> Option<Outgoing> {
+        let mut outgoing = again.request();
+        if let Some(caller) = caller {
+            self.identity.tell(outgoing.headers_mut(), caller, &*self.forwarder.clock).ok()?;
+        }
+        Some(outgoing)
     }
 
     #[cold]
@@ -262,8 +273,9 @@ impl Inbound {
         self.guard.settings().mode != Mode::default() && self.provider.is_none()
     }
 
-    /// What of a request's headers goes on, and what is said of it; all but the provider's token.
-    fn headers(
+    /// What of a request's headers goes on, and what is said of it; all but the provider's token. Nothing of them stays
+    /// with the head.
+    fn take_headers(
         &self,
         head: &mut Parts,
         peer: Option<IpAddr>,

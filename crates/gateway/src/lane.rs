@@ -27,6 +27,9 @@ use crate::relay::Relay;
 
 type Stream = TokioIo<Flat<TcpStream>>;
 
+/// How long a server may take to read the rest of a request that it has answered already.
+const REST_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A connection that carries one request at a time.
 pub(crate) struct Lane(Box<Ends>);
 
@@ -48,9 +51,8 @@ pub(crate) enum Fault {
 
 /// What reads and writes.
 struct Driver {
-    connection: Pin<Box<Connection<Stream, Body>>>,
-    /// It has ended, and must not be asked again.
-    is_over: bool,
+    /// `None` once it has ended: what waited in it is told so when it is dropped, and may leave by another one.
+    connection: Option<Pin<Box<Connection<Stream, Body>>>>,
     /// What it sets off itself is seen to at once.
     relay: Relay,
 }
@@ -94,7 +96,22 @@ impl Lane {
         let Ends { sender, driver, .. } = &mut *self.0;
         let nobody = &mut Context::from_waker(Waker::noop());
         let _ = driver.drive_until(nobody, |_| Poll::<()>::Pending);
-        !driver.is_over && sender.is_ready()
+        !driver.is_over() && sender.is_ready()
+    }
+
+    /// Completes when it can carry a request, or never will: a server may answer before it has read all that was sent.
+    /// True when it can.
+    async fn until_free(&mut self) -> bool {
+        let Ends { sender, driver, .. } = &mut *self.0;
+        poll_fn(|cx| {
+            let free =
+                |_: &mut Context<'_>| if sender.is_ready() { Poll::Ready(true) } else { Poll::Pending };
+            match driver.drive_until(cx, free) {
+                Poll::Pending if driver.is_over() => Poll::Ready(false),
+                polled => polled,
+            }
+        })
+        .await
     }
 
     /// The same of one that was free, for which it is enough to look where something has happened since.
@@ -105,7 +122,11 @@ impl Lane {
 
 impl Driver {
     fn new(connection: Connection<Stream, Body>) -> Self {
-        Self { connection: Box::pin(connection), is_over: false, relay: Relay::new() }
+        Self { connection: Some(Box::pin(connection)), relay: Relay::new() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.connection.is_none()
     }
 
     /// Goes on with what there is to read and to write until that makes something ready. That the connection ended with an
@@ -115,14 +136,14 @@ impl Driver {
         cx: &mut Context<'_>,
         mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let Self { connection, is_over, relay } = self;
+        let Self { connection, relay } = self;
         relay.poll(cx, |cx| {
             let polled = ready(cx);
             if polled.is_ready() {
                 return polled;
             }
-            if !*is_over {
-                *is_over = connection.as_mut().poll(cx).is_ready();
+            if connection.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_ready()) {
+                *connection = None;
             }
             ready(cx)
         })
@@ -131,7 +152,7 @@ impl Driver {
 
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("is_over", &self.0.driver.is_over).finish_non_exhaustive()
+        f.debug_struct("Lane").field("is_over", &self.0.driver.is_over()).finish_non_exhaustive()
     }
 }
 
@@ -153,10 +174,16 @@ impl Answer {
     }
 
     fn ended(&mut self) {
-        if let Some((mut lane, place)) = self.lane.take()
-            && lane.is_free()
-        {
+        let Some((mut lane, place)) = self.lane.take() else { return };
+        if lane.is_free() {
             place.keep(lane);
+        } else if !lane.0.driver.is_over() {
+            // What is left of the request goes on, though nobody waits for it.
+            tokio::spawn(async move {
+                if let Ok(true) = tokio::time::timeout(REST_TIMEOUT, lane.until_free()).await {
+                    place.keep(lane);
+                }
+            });
         }
     }
 }

@@ -63,7 +63,8 @@ pub struct Limits {
 
 /// Serves until `shutdown` completes, then lets open requests end, at most `limits.drain`.
 ///
-/// Every connection is a task of this function's own; all have ended when it returns.
+/// Every connection is a task of this function's own; all have ended when it returns. Requests that came by HTTP/2 are
+/// tasks of the runtime, which end with it.
 pub async fn serve<H, F>(listener: Listener, limits: Limits, shutdown: impl Future<Output = ()>, handler: H)
 where
     H: Fn(Request<Incoming>, Option<IpAddr>) -> F + Send + Sync + 'static,

@@ -44,7 +44,7 @@ impl Relay {
         is_polled.store(true, Ordering::SeqCst);
         let mut polled = Poll::Pending;
         for _ in 0..ROUNDS {
-            was_woken.store(false, Ordering::SeqCst);
+            was_woken.swap(false, Ordering::SeqCst);
             polled = step(&mut own);
             if polled.is_ready() || !was_woken.load(Ordering::SeqCst) {
                 break;
@@ -126,6 +126,25 @@ mod tests {
         relay.waker.wake_by_ref();
         assert!(relay.was_woken());
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn what_another_thread_wakes_while_it_is_polled_is_polled_again_or_its_task_is_woken() {
+        for _ in 0..500 {
+            let relay = Relay::new();
+            let woken = Arc::<Woken>::default();
+            let waker = Waker::from(woken.clone());
+            let (other, mut times) = (relay.waker.clone(), 0);
+            let waking = std::thread::spawn(move || other.wake());
+            let polled = relay.poll(&mut Context::from_waker(&waker), |_| {
+                times += 1;
+                Poll::<()>::Pending
+            });
+            waking.join().unwrap();
+            let is_known = times > 1 || woken.0.load(Ordering::SeqCst) > 0;
+            // Woken before it was polled at all: it has been polled since.
+            assert!(polled.is_pending() && (is_known || !relay.was_woken()));
+        }
     }
 
     #[test]

@@ -125,6 +125,7 @@ impl Server {
     /// It writes its counts when it ends by itself.
     async fn stop(mut self) {
         self.running.terminate().await.unwrap();
-        self.running.until_ended(END_WITHIN).await.unwrap();
+        let status = self.running.until_ended(END_WITHIN).await.unwrap();
+        assert!(status.success(), "{}", self.running.error(format!("ended with {status}")));
     }
 }

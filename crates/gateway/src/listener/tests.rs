@@ -11,10 +11,18 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// A listener that answers everything with `hello`. Ends when the sender is dropped.
 async fn start(first: Duration, connections: usize) -> (SocketAddr, oneshot::Sender<()>) {
+    start_to_drain(first, connections, SHORT).await
+}
+
+async fn start_to_drain(
+    first: Duration,
+    connections: usize,
+    drain: Duration,
+) -> (SocketAddr, oneshot::Sender<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let patience = Patience { first, between: LONG };
-    let limits = Limits { max_head: 64 * 1024, connections, patience, drain: SHORT };
+    let limits = Limits { max_head: 64 * 1024, connections, patience, drain };
     let (stop, stopped) = oneshot::channel();
     let stopped = async { drop(stopped.await) };
     let handler = |_: Request<Incoming>, _| async { Response::new(crate::body::full("hello")) };
@@ -56,4 +64,23 @@ async fn beyond_its_bound_connections_wait_until_another_ends() {
     assert_eq!(answer(&mut third, SHORT * 2).await, None);
     drop(first);
     assert!(answer(&mut third, LONG).await.unwrap().starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn connections_that_ask_nothing_are_closed_when_it_is_told_to_stop() {
+    let (address, stop) = start_to_drain(LONG, 100, LONG).await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert!(answer(&mut idle, LONG).await.unwrap().starts_with("HTTP/1.1 200"));
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    second.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    assert!(answer(&mut second, LONG).await.is_some(), "its settings");
+    drop(stop);
+    assert_ne!(answer(&mut second, LONG).await.unwrap(), "", "it is told to go away (RFC 9113 §6.8)");
+    for stream in [&mut idle, &mut silent] {
+        let mut rest = Vec::new();
+        assert!(tokio::time::timeout(LONG / 2, stream.read_to_end(&mut rest)).await.is_ok(), "still open");
+    }
+    assert!(TcpStream::connect(address).await.is_err());
 }

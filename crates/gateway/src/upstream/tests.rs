@@ -40,3 +40,33 @@ async fn an_upload_goes_on_to_its_end_also_when_its_answer_was_complete_before()
     let came = tokio::time::timeout(SOON, server).await.unwrap().unwrap();
     assert!(came.contains("the rest") && came.ends_with("0\r\n\r\n"), "{came}");
 }
+
+#[tokio::test]
+async fn a_body_at_hand_goes_on_to_its_end_also_when_its_answer_was_complete_before() {
+    const LONG: usize = 8 * 1024 * 1024;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let to: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let (read_on, told) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut came = vec![0; 1024];
+        let mut count = stream.read(&mut came).await.unwrap();
+        stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        told.await.unwrap();
+        while count < LONG {
+            match stream.read(&mut came).await.unwrap() {
+                0 => break,
+                more => count += more,
+            }
+        }
+        count
+    });
+    let request = Request::post(to.clone()).body(body::full(vec![b'x'; LONG])).unwrap();
+    let client = UpstreamClient::new().unwrap();
+    let answer = client.send(Box::new(request), &to, SOON).await.unwrap();
+    assert_eq!(answer.status(), 202);
+    drop(answer);
+    read_on.send(()).unwrap();
+    let count = tokio::time::timeout(SOON, server).await.unwrap().unwrap();
+    assert!(count >= LONG, "{count} bytes came, of {LONG} and a head");
+}
