@@ -8,7 +8,7 @@
 )]
 
 use bearward_tests::stage::{Plan, Stage};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
@@ -121,6 +121,24 @@ async fn the_assertion_is_verified_with_the_published_keys_for_its_audience_alon
     assert!(!jwt.contains(&token));
     // It opens no guard: not this one either.
     assert_eq!(stage.post(&jwt).send().await.unwrap().status(), 401);
+}
+
+// HARD 15
+#[tokio::test]
+async fn a_second_attempt_with_a_new_token_carries_an_assertion_of_its_own() {
+    let upstream = Some("url: 'MCP', provider: notes-api".to_owned());
+    let stage = Stage::with(Plan { guard: IDENTITY.into(), upstream, ..Plan::default() }).await;
+    stage.mcp.refuse_next(1, StatusCode::UNAUTHORIZED);
+    assert_eq!(stage.post(&stage.token()).send().await.unwrap().status(), 200);
+    let received = stage.mcp.received();
+    let [refused, taken] = &received[received.len() - 2..] else { unreachable!() };
+    let keys = jwks(&stage).await;
+    let id = |headers: &HeaderMap| {
+        let jwt = headers["x-bearward-identity"].to_str().unwrap();
+        verified(jwt, &keys, None).unwrap()["jti"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(id(refused), id(taken), "a server may take each assertion once");
+    assert_ne!(refused["authorization"], taken["authorization"]);
 }
 
 // SPEC RS-1

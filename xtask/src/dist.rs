@@ -68,7 +68,8 @@ pub(crate) fn build() -> Result<(), Stop> {
         server("the server, counting", "counted", &host, &format!("-Cprofile-generate={}", raw.display()))?;
     train(&counting, &raw)?;
     let mut merge = Command::new(profdata);
-    merge.args(["merge", "--sparse", "-o"]).arg(&merged).arg(&raw);
+    // Also what never ran: it is made small then.
+    merge.args(["merge", "-o"]).arg(&merged).arg(&raw);
     step::run("what it has counted", &mut merge)?;
     let built = server("the server", "optimized", &host, &format!("-Cprofile-use={}", merged.display()))?;
     // In its place at once: the one that is there may be running.
