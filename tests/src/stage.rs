@@ -56,8 +56,8 @@ pub struct Plan {
     pub server: String,
     /// More sections of the configuration.
     pub sections: String,
-    /// The guard's upstream instead of the sample server alone, with `provider` if need be; `NOTES` and `MCP` stand
-    /// for the notes API's and the sample server's URL.
+    /// The guard's upstream instead of the sample server, with `provider` if need be; `NOTES` stands for the
+    /// notes API's URL.
     pub upstream: Option<String>,
     /// The provider's `auth` instead of the client's own credential; `ISSUER` stands for the issuer. The client's id and
     /// secret are added.
@@ -92,9 +92,7 @@ impl Stage {
             SampleMcpServer::builder().notes(&format!("http://{egress_at}/notes-api")).start().await.unwrap();
         let resource = format!("http://{listen_at}/mcp");
         let sample = format!("url: '{}'", mcp.url());
-        let upstream = plan
-            .upstream
-            .map_or(sample, |upstream| upstream.replace("NOTES", &notes.url()).replace("MCP", &mcp.url()));
+        let upstream = plan.upstream.map_or(sample, |upstream| upstream.replace("NOTES", &notes.url()));
         let usual = "grant: client_credentials, authority: 'ISSUER', audience: 'https://notes.example.com'";
         let auth = plan.auth.as_deref().unwrap_or(usual).replace("ISSUER", &issuer.issuer());
         let config = format!(

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bearward_token::{Clock, SystemClock};
@@ -73,6 +73,7 @@ struct NotesState {
     checks: Checks,
     notes: Mutex<BTreeMap<String, Vec<Note>>>,
     seen: Mutex<VecDeque<Seen>>,
+    assertions: Mutex<Vec<String>>,
     refusals: AtomicU32,
     refuse_with: Mutex<StatusCode>,
 }
@@ -99,6 +100,11 @@ impl NotesApi {
     /// What the latest 10,000 accepted requests said, oldest first.
     pub fn seen(&self) -> Vec<Seen> {
         self.state.seen.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// What came in `X-Bearward-Identity`, oldest first, with refused requests too; the first thousand.
+    pub fn assertions(&self) -> Vec<String> {
+        self.state.assertions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Refuses the next requests with this status, whatever they carry.
@@ -154,6 +160,7 @@ impl Builder {
             checks: Checks { token, tenant },
             notes: Mutex::default(),
             seen: Mutex::default(),
+            assertions: Mutex::default(),
             refusals: AtomicU32::new(0),
             refuse_with: Mutex::new(StatusCode::UNAUTHORIZED),
         });
@@ -175,6 +182,7 @@ impl std::fmt::Debug for Builder {
 
 /// Middleware: who calls, or why not.
 async fn admit(State(state): State<Arc<NotesState>>, mut request: Request, next: Next) -> Response {
+    state.remember_assertion(request.headers());
     let left = state.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
     if left.is_ok() {
         let status = *state.refuse_with.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,6 +199,17 @@ async fn admit(State(state): State<Arc<NotesState>>, mut request: Request, next:
 }
 
 impl NotesState {
+    fn remember_assertion(&self, headers: &HeaderMap) {
+        const MOST: usize = 1_000;
+        let Some(assertion) = headers.get("x-bearward-identity").and_then(|value| value.to_str().ok()) else {
+            return;
+        };
+        let mut assertions = self.assertions.lock().unwrap_or_else(PoisonError::into_inner);
+        if assertions.len() < MOST {
+            assertions.push(assertion.to_owned());
+        }
+    }
+
     fn remember(&self, caller: Seen) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() == REMEMBERED {
