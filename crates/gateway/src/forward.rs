@@ -182,9 +182,9 @@ impl Outgoing {
 
 impl Again {
     /// To be sent.
-    pub fn request(&self) -> Outgoing {
+    pub fn request(self) -> Outgoing {
         let Self { method, headers, body } = self;
-        Outgoing::new(method.clone(), headers.clone(), Payload::Collected(body.clone()))
+        Outgoing::new(method, headers, Payload::Collected(body))
     }
 }
 
