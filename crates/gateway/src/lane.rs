@@ -180,7 +180,8 @@ impl Answer {
         } else if !lane.0.driver.is_over() {
             // What is left of the request goes on, though nobody waits for it.
             tokio::spawn(async move {
-                if let Ok(true) = tokio::time::timeout(REST_TIMEOUT, lane.until_free()).await {
+                let rest = tokio::time::timeout(REST_TIMEOUT, lane.until_free()).await;
+                if matches!(rest, Ok(true)) && lane.is_free() {
                     place.keep(lane);
                 }
             });
