@@ -127,8 +127,11 @@ mod tests {
         ] {
             let mut flat = Flat::new(Seen::default());
             let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            assert_eq!(flat.write_vectored(&slices).await.unwrap(), pieces.concat().len());
-            assert_eq!((flat.inner.0, flat.inner.1), (vec![expected], pieces.concat()));
+            for _ in 0..2 {
+                assert_eq!(flat.write_vectored(&slices).await.unwrap(), pieces.concat().len());
+            }
+            let twice = [pieces.concat(), pieces.concat()].concat();
+            assert_eq!((flat.inner.0, flat.inner.1), (vec![expected.clone(), expected], twice));
         }
     }
 }

@@ -220,14 +220,27 @@ async fn what_nobody_uses_is_closed_after_a_few_looks() {
 
 #[tokio::test]
 async fn what_the_server_has_closed_is_not_kept() {
-    let (mut server, lanes) = (scripted(&[&[PLAIN]]).await, lanes());
-    server.asked(&lanes).await.unwrap();
-    server.ended().await;
-    assert!(!server.place(&lanes).look());
+    let (lanes, url, close) = one_answered().await;
+    let place = lanes.place(&url).unwrap();
+    assert!(place.look(), "it is open");
+    close().await;
+    assert!(!place.look());
 }
 
 #[tokio::test]
 async fn what_was_put_into_a_lane_that_had_ended_meanwhile_is_given_back() {
+    let (lanes, url, close) = one_answered().await;
+    let (mut lane, _) = lanes.place(&url).unwrap().free.lock().unwrap().pop().unwrap();
+    close().await;
+    // As if its end had come between the look at it and the request.
+    let request = Request::post("/base").body(body::full("body")).unwrap();
+    let sent = tokio::time::timeout(SOON, lane.send(Box::new(request), SOON * 10)).await.unwrap();
+    let Err(Fault::Broken(mut error)) = sent else { panic!("it was answered") };
+    assert!(error.take_message().is_some());
+}
+
+/// A lane that is kept, of a server that has answered once and closes when it is told to.
+async fn one_answered() -> (Lanes, Uri, impl AsyncFnOnce()) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let (close, told) = tokio::sync::oneshot::channel::<()>();
@@ -240,17 +253,14 @@ async fn what_was_put_into_a_lane_that_had_ended_meanwhile_is_given_back() {
     let (lanes, asked) = (lanes(), Request::post("/").body(body::full("body")).unwrap());
     let answer = lanes.send(Box::new(asked), &url, SOON).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
-    let (mut lane, _) = lanes.place(&url).unwrap().free.lock().unwrap().pop().unwrap();
-    close.send(()).unwrap();
-    server.await.unwrap();
-    // Until its end is here: what comes later by another connection has come.
-    let here = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let mut later = TcpStream::connect(here.local_addr().unwrap()).await.unwrap();
-    here.accept().await.unwrap().0.write_all(b"x").await.unwrap();
-    later.read_u8().await.unwrap();
-    // As if its end had come between the look at it and the request.
-    let request = Request::post("/base").body(body::full("body")).unwrap();
-    let sent = tokio::time::timeout(SOON, lane.send(Box::new(request), SOON * 10)).await.unwrap();
-    let Err(Fault::Broken(mut error)) = sent else { panic!("it was answered") };
-    assert!(error.take_message().is_some());
+    let close = async move || {
+        close.send(()).unwrap();
+        server.await.unwrap();
+        // Until its end is here: what comes later by another connection has come.
+        let here = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut later = TcpStream::connect(here.local_addr().unwrap()).await.unwrap();
+        here.accept().await.unwrap().0.write_all(b"x").await.unwrap();
+        later.read_u8().await.unwrap();
+    };
+    (lanes, url, close)
 }
