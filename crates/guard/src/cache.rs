@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_token::{AccessToken, Clock, Fingerprint};
+use bearward_token::{AccessToken, Claims, Clock, Fingerprint};
 use foldhash::quality::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
@@ -96,7 +96,7 @@ impl Cache {
         }
         let (_, now) = self.clock.both();
         // Of an opaque token the claims came from elsewhere, and may be far longer than the token.
-        let said = token.as_str().len().max(weight(&finding.verified.claims));
+        let said = token.as_str().len().max(weight_of(&finding.verified.claims));
         // Parsed, they take a few times the room of their text.
         let bytes = u32::try_from(said.saturating_mul(CLAIMS_FACTOR)).unwrap_or(u32::MAX);
         let entry = Entry { finding, forget_at: now + self.ttl, bytes };
@@ -123,7 +123,11 @@ impl Weighter<Token, Arc<Entry>> for Bytes {
     }
 }
 
-/// About as many bytes as the claims have as JSON.
+/// As many bytes as the claims have as JSON, or about as many.
+fn weight_of(claims: &Claims) -> usize {
+    claims.text().map_or_else(|| weight(claims), <[u8]>::len)
+}
+
 fn weight(claims: &Map<String, Value>) -> usize {
     fn of(value: &Value) -> usize {
         match value {

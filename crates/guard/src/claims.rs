@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bearward_observe::Rejection;
-use bearward_token::{Issuer, Principal};
+use bearward_token::{Claims, Issuer, Principal};
 use serde_json::{Map, Value};
 
 use crate::claim_path::ClaimPath;
@@ -87,7 +87,7 @@ impl Expectations {
         &self,
         issuer: &Issuer,
         header: &Map<String, Value>,
-        claims: Map<String, Value>,
+        claims: Claims,
         kind: Kind,
         unix_ms: u64,
     ) -> Result<Principal, Rejection> {
@@ -132,7 +132,7 @@ impl Expectations {
             token_id: text(&claims, "jti")?,
             expires_at,
             issued_at: date(&claims, "iat")?.map(|seconds| seconds as u64),
-            claims: Arc::new(claims),
+            claims: Arc::new(claims.packed()),
         })
     }
 

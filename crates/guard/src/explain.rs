@@ -176,7 +176,7 @@ impl Guard {
         story.hold(
             "claims",
             expected
-                .check(&issuer.issuer, header, claims.clone(), kind, now)
+                .check(&issuer.issuer, header, claims.clone().into(), kind, now)
                 .map_err(|reason| (reason, claims_trouble(reason).into())),
         )?;
         story.tell("claims", Ok("everything that is demanded is there".into()));

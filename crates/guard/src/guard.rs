@@ -124,6 +124,12 @@ impl Guard {
                     cached,
                     took,
                 });
+                if !cached {
+                    // A signature has taken as long as a whole request of those who are remembered: now they are first.
+                    // And signatures one after another, then what they let through one after another, wake those
+                    // behind us once instead of each time.
+                    tokio::task::yield_now().await;
+                }
                 Ok(verified)
             }
             Err(Turned { refusal, caller }) => {

@@ -72,7 +72,7 @@ impl IdTokens {
         let text = |name: &str| jwt.claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let subject = text("sub").ok_or(Rejection::Claims)?.to_owned();
         let session_id = text("sid").map(str::to_owned);
-        Ok(SignedIn { subject, session_id, claims: jwt.claims })
+        Ok(SignedIn { subject, session_id, claims: jwt.claims.into_map() })
     }
 
     /// With several audiences, or a party that is named, that party must be us.

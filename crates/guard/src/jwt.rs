@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bearward_observe::Rejection;
+use bearward_token::Claims;
 use serde_json::{Map, Value};
 
 use crate::bearer::{MAX_TOKEN_BYTES, Unverified};
@@ -18,7 +19,7 @@ pub(crate) struct Jwt<'a> {
     pub(crate) kid: Option<String>,
     pub(crate) typ: Option<String>,
     pub(crate) header: Map<String, Value>,
-    pub(crate) claims: Map<String, Value>,
+    pub(crate) claims: Claims,
     /// What was signed: header and payload as they were sent.
     pub(crate) message: &'a [u8],
     /// The signature, base64url.
@@ -37,7 +38,7 @@ impl<'a> Jwt<'a> {
         if payload.contains('.') || signature.is_empty() {
             return Err(if signature.is_empty() { Rejection::Signature } else { Rejection::Malformed });
         }
-        let header = part(header)?;
+        let (_, header) = part(header)?;
         if REFUSED_MEMBERS.iter().any(|member| header.contains_key(*member)) {
             return Err(Rejection::Malformed);
         }
@@ -48,16 +49,18 @@ impl<'a> Jwt<'a> {
             kid: text_member(&header, "kid")?,
             typ: text_member(&header, "typ")?,
             header,
-            claims: part(payload)?,
+            claims: part(payload).map(|(text, read)| Claims::new(text, read))?,
             message: message.as_bytes(),
             signature,
         })
     }
 }
 
-fn part(encoded: &str) -> Result<Map<String, Value>, Rejection> {
-    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Rejection::Malformed)?;
-    strict_json::object(&bytes).map_err(|_| Rejection::Malformed)
+/// Its text, and what that says.
+fn part(encoded: &str) -> Result<(Vec<u8>, Map<String, Value>), Rejection> {
+    let text = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Rejection::Malformed)?;
+    let read = strict_json::object(&text).map_err(|_| Rejection::Malformed)?;
+    Ok((text, read))
 }
 
 fn text_member(header: &Map<String, Value>, name: &str) -> Result<Option<String>, Rejection> {

@@ -139,7 +139,7 @@ impl Verifier {
             // RFC 7662 does not demand it. Nothing is remembered for longer anyway.
             claims.insert("exp".into(), (now / 1000 + MAX_TTL.as_secs()).into());
         }
-        let principal = issuer.expectations.check(&issuer.issuer, &Map::new(), claims, Kind::Opaque, now)?;
+        let principal = issuer.expectations.check(&issuer.issuer, &Map::new(), claims.into(), Kind::Opaque, now)?;
         let mut finding = Finding::new(principal, &issuer.expectations, None);
         finding.verified.has_end = has_end;
         Ok(finding)
@@ -175,13 +175,13 @@ pub(crate) async fn signed_by_one<'a, T>(
         return Err(Rejection::TokenType);
     }
     check_signature(&jwt, keys).await?;
-    Ok((issuer, beside, jwt.claims))
+    Ok((issuer, beside, jwt.claims.into_map()))
 }
 
 impl Finding {
     #[cfg(test)]
     pub(crate) fn replace_claims(&mut self, claims: Map<String, Value>) {
-        Arc::make_mut(&mut self.verified.principal).claims = Arc::new(claims);
+        Arc::make_mut(&mut self.verified.principal).claims = Arc::new(claims.into());
     }
 
     /// Of somebody, until then.

@@ -4,6 +4,7 @@
 //! the principal behind a verified token, scopes, places on the network that a token may be sent to,
 //! moments after which a token is dead, and the clock that decides it. Nothing here does I/O.
 
+pub mod claims;
 pub mod clock;
 pub mod expiry;
 pub mod jws;
@@ -14,6 +15,7 @@ pub mod scope;
 pub mod secret;
 pub mod share;
 
+pub use claims::Claims;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use expiry::Expiry;
 pub use jws::{JwsError, JwsKey};

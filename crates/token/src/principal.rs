@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::{Issuer, ScopeSet};
+use crate::{Claims, Issuer, ScopeSet};
 
 /// What the rest of Bearward knows of a caller. Made by a guard from verified claims, by nobody else's word.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub struct Principal {
     /// `iat`, seconds since the Unix epoch, rounded down.
     pub issued_at: Option<u64>,
     /// All verified claims.
-    pub claims: Arc<Map<String, Value>>,
+    pub claims: Arc<Claims>,
 }
 
 impl Principal {

@@ -22,6 +22,8 @@ pub(crate) struct Server {
     folder: TempDir,
     running: Vec<Running>,
     process: u32,
+    /// nginx before the same upstream, which looks at nothing: what it costs the kernel grows too.
+    forwarder: (SocketAddr, u32),
     pub(crate) address: SocketAddr,
     /// One that it lets in.
     pub(crate) token: String,
@@ -39,11 +41,13 @@ impl Server {
     pub(crate) async fn start(tokens: usize, upstream: Option<SocketAddr>) -> Self {
         let folder = TempDir::new().unwrap();
         let token = write_tokens(&folder, tokens);
-        let [own_upstream, token_endpoint, address, admin] = std::array::from_fn(|_| free_address().unwrap());
+        let [own_upstream, token_endpoint, forwarder, address, admin] =
+            std::array::from_fn(|_| free_address().unwrap());
         let words = [
             ("@DIR@", folder.path().display().to_string()),
             ("@UPSTREAM@", upstream.unwrap_or(own_upstream).to_string()),
             ("@TOKENS@", token_endpoint.to_string()),
+            ("@NGINX@", forwarder.to_string()),
             ("@OURS@", address.to_string()),
             ("@ADMIN@", admin.to_string()),
             ("@ISSUER@", ISSUER.into()),
@@ -59,36 +63,43 @@ impl Server {
             path.to_str().unwrap().to_owned()
         };
         let behind = write("upstream.conf", &upstream_conf(upstream.is_some()));
+        let forwarding = write("nginx.conf", include_str!("../proxy/nginx.conf"));
         let config = write("bearward.yaml", include_str!("../proxy/bearward.yaml"));
         let mut nginx = Running::start("nginx", &mut on_core(1, &["nginx", "-c", &behind])).unwrap();
         nginx.until_listening(if upstream.is_some() { token_endpoint } else { own_upstream }).await.unwrap();
+        let mut beside = Running::start("nginx", &mut on_core(0, &["nginx", "-c", &forwarding])).unwrap();
+        beside.until_listening(forwarder).await.unwrap();
+        let forwarder = (forwarder, beside.id().unwrap());
         let started = Instant::now();
         let mut ours =
             Running::start("bearward", &mut on_core(0, &[&binary(), "serve", "--config", &config])).unwrap();
         let ready_after = until_ready(admin, started, &mut ours).await;
         let process = ours.id().unwrap();
-        Self { folder, running: vec![nginx, ours], process, address, token, ready_after }
+        Self { folder, running: vec![nginx, beside, ours], process, forwarder, address, token, ready_after }
     }
 
     /// What a request costs.
     pub(crate) async fn under_load(&self, connections: u32, secs: u32) -> Figures {
-        let tokens = self.tokens();
-        load::measure(&Load {
-            address: self.address,
-            process: Some(self.process),
-            tokens: &tokens,
-            connections,
-            secs,
-        })
-        .await
+        self.load(self.address, self.process, connections, secs).await
     }
 
-    /// Until each token was shown at least once.
+    /// What it costs nginx to forward it.
+    pub(crate) async fn forwarder_under_load(&self, connections: u32, secs: u32) -> Figures {
+        let (address, process) = self.forwarder;
+        self.load(address, process, connections, secs).await
+    }
+
+    async fn load(&self, address: SocketAddr, process: u32, connections: u32, secs: u32) -> Figures {
+        let tokens = self.tokens();
+        load::measure(&Load { address, process: Some(process), tokens: &tokens, connections, secs }).await
+    }
+
+    /// Until each token was shown at least once: until a single load, which begins with the first, came to the last.
     pub(crate) async fn see_all(&self) {
         let all = std::fs::read_to_string(self.tokens()).unwrap().lines().count() as f64;
-        let mut seen = 0.0;
-        while seen < all {
-            seen += self.under_load(64, 2).await.per_second * 2.0;
+        let mut secs = 2;
+        while self.under_load(64, secs).await.per_second * f64::from(secs) < all {
+            secs *= 2;
         }
     }
 

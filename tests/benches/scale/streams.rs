@@ -1,51 +1,98 @@
 //! Event streams: a server that keeps them open, and callers that listen.
 
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
 use tokio::sync::broadcast;
+
+use crate::request::request;
 
 /// For all of them to hear an event.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So many are opened at once.
 const AT_ONCE: usize = 100;
-/// Files that this process and its children may have open: two of a stream's connections are ours.
-const FILES: u64 = 65_536;
+/// Files that the server has open besides its streams.
+const FILES_FOR_ALL_ELSE: usize = 512;
 
 const STREAM: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 36\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}";
 
-/// Answers GET with an event stream that does not end, and POST with a result.
+/// The word by which this program is started as what stands behind.
+pub(crate) const BEHIND: &str = "behind";
+
+/// So many streams as are wanted, or as the server may have files open for: each is two of its connections.
+pub(crate) fn possible(wanted: usize) -> usize {
+    let (_, hard) = rlimit::getrlimit(rlimit::Resource::NOFILE).unwrap();
+    let possible = usize::try_from(hard).unwrap_or(usize::MAX).saturating_sub(FILES_FOR_ALL_ELSE) / 2;
+    if possible < wanted {
+        println!("\nno more than {hard} files may be open here, and a stream is two: {possible} streams");
+    }
+    possible.min(wanted)
+}
+
+fn raise_limit() {
+    rlimit::increase_nofile_limit(u64::MAX).expect("a limit may be raised as far as it goes");
+}
+
+/// Answers GET with an event stream that does not end, and POST with a result. A process of its own, for its ends of the
+/// streams are files too.
 pub(crate) struct Upstream {
+    process: Child,
     pub(crate) address: SocketAddr,
-    events: broadcast::Sender<&'static str>,
 }
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
-        rlimit::setrlimit(rlimit::Resource::NOFILE, FILES, FILES).expect("root may open many files");
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (events, _) = broadcast::channel(4);
-        let followed = events.clone();
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, followed.subscribe()));
-            }
-        });
-        Self { address, events }
+        raise_limit();
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .arg(BEHIND)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = said.next_line().await.unwrap().expect("it says where it listens").parse().unwrap();
+        Self { process, address }
+    }
+
+    /// Sends an event to all.
+    async fn send(&mut self, word: &str) {
+        let told = self.process.stdin.as_mut().expect("it is piped");
+        told.write_all(format!("{word}\n").as_bytes()).await.unwrap();
+        told.flush().await.unwrap();
     }
 }
 
-async fn serve(stream: TcpStream, mut events: broadcast::Receiver<&'static str>) {
+/// What the process does that stands behind: each line it is told is an event for all. It ends with its input.
+pub(crate) async fn stand_behind() {
+    raise_limit();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    let (events, _) = broadcast::channel::<String>(4);
+    let followed = events.clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(serve(stream, followed.subscribe()));
+        }
+    });
+    let mut told = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(word) = told.next_line().await.unwrap() {
+        let _ = events.send(word);
+    }
+}
+
+async fn serve(stream: TcpStream, mut events: broadcast::Receiver<String>) {
     let mut stream = BufReader::new(stream);
-    while let Some(is_get) = request(&mut stream).await {
-        if !is_get {
+    while let Some((line, _)) = request(&mut stream).await {
+        if !line.starts_with("GET") {
             if stream.write_all(ANSWER).await.is_err() {
                 return;
             }
@@ -56,28 +103,11 @@ async fn serve(stream: TcpStream, mut events: broadcast::Receiver<&'static str>)
             return;
         }
         while let Ok(word) = events.recv().await {
-            if stream.write_all(&event(word)).await.is_err() {
+            if stream.write_all(&event(&word)).await.is_err() {
                 return;
             }
         }
     }
-}
-
-/// Reads a request; whether it is a GET, or `None` at the end.
-async fn request(stream: &mut BufReader<TcpStream>) -> Option<bool> {
-    let (mut first, mut length) = (String::new(), 0);
-    stream.read_line(&mut first).await.ok().filter(|read| *read > 0)?;
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).await.ok()?;
-        let Some((name, value)) = line.trim().split_once(':') else { break };
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
-    Some(first.starts_with("GET"))
 }
 
 /// A chunk with one event in it.
@@ -112,13 +142,9 @@ impl Callers {
         Self(all)
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.0.len()
-    }
-
     /// One event is sent to all, and each hears it.
-    pub(crate) async fn all_get_an_event(mut self, upstream: &Upstream) {
-        upstream.events.send("later").unwrap();
+    pub(crate) async fn all_get_an_event(mut self, upstream: &mut Upstream) {
+        upstream.send("later").await;
         for stream in &mut self.0 {
             until(stream, "notifications/later").await;
         }

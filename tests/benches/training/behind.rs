@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::request::request;
 
 const TOKEN: &str = r#"{"access_token":"what-the-api-takes","token_type":"Bearer","expires_in":3600}"#;
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"Oslo: 4 degrees, rain from the west, wind 9 m/s, pressure 1002 hPa, sunrise 08:31."}],"isError":false}}"#;
@@ -62,21 +64,4 @@ async fn events(stream: &mut BufReader<TcpStream>) -> std::io::Result<()> {
         tokio::task::yield_now().await;
     }
     stream.write_all(b"0\r\n\r\n").await
-}
-
-/// The first line of a request, and its body; `None` at the end.
-async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String)> {
-    let (mut first, mut length) = (String::new(), 0);
-    stream.read_line(&mut first).await.ok().filter(|read| *read > 0)?;
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).await.ok()?;
-        let Some((name, value)) = line.trim().split_once(':') else { break };
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
-    Some((first, String::from_utf8(body).ok()?))
 }

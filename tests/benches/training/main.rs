@@ -13,6 +13,8 @@
 
 mod behind;
 mod callers;
+#[path = "../load/request.rs"]
+mod request;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

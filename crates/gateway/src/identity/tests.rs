@@ -18,7 +18,7 @@ fn caller(claims: &Value) -> Principal {
         token_id: None,
         expires_at: NOW + 300,
         issued_at: None,
-        claims: Arc::new(claims.as_object().unwrap().clone()),
+        claims: Arc::new(claims.as_object().unwrap().clone().into()),
     }
 }
 

@@ -30,7 +30,7 @@ fn check_at(changes: &Value, unix_ms: u64) -> Result<Principal, Rejection> {
     expectations().check(
         &"https://idp.example".parse().unwrap(),
         &Map::new(),
-        claims.clone(),
+        claims.clone().into(),
         Kind::Jwt,
         unix_ms,
     )
@@ -142,7 +142,7 @@ fn without_an_audience_an_opaque_token_of_a_named_client_may_pass_and_a_jwt_neve
     let passes = |expected: &Expectations, kind, claims: Value| {
         let issuer = "https://idp.example".parse().unwrap();
         let Value::Object(claims) = claims else { unreachable!() };
-        expected.check(&issuer, &Map::new(), claims, kind, NOW * 1000).map(|_| ())
+        expected.check(&issuer, &Map::new(), claims.into(), kind, NOW * 1000).map(|_| ())
     };
     let lacking = || json!({"sub": "alice", "client_id": "c1", "exp": NOW + 60});
     expected.authorized_parties = vec!["c1".into()];
@@ -161,7 +161,7 @@ fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
     for bound in [json!({"jkt": "x"}), json!({"x5t#S256": "x"}), json!({}), json!(null)] {
         let claims = json!({"sub": "alice", "aud": expected.audiences[0], "exp": NOW + 60, "cnf": bound});
         let Value::Object(claims) = claims else { unreachable!() };
-        let judged = expected.check(&issuer, &Map::new(), claims, Kind::Jwt, NOW * 1000);
+        let judged = expected.check(&issuer, &Map::new(), claims.into(), Kind::Jwt, NOW * 1000);
         assert_eq!(judged.map(|_| ()), Err(Rejection::KeyBound));
     }
 }

@@ -30,7 +30,7 @@ impl Sample {
         self.expectations.check(
             &"https://idp.example.com".parse().unwrap(),
             &header,
-            claims,
+            claims.into(),
             crate::claims::Kind::Jwt,
             NOW * 1000,
         )

@@ -109,7 +109,7 @@ pub(crate) fn principal(subject: &str, aud: Value) -> Principal {
         token_id: None,
         expires_at: NOW_MS / 1000 + 600,
         issued_at: None,
-        claims: Arc::new(claims),
+        claims: Arc::new(claims.into()),
     }
 }
 
