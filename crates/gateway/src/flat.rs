@@ -22,6 +22,10 @@ impl<S> Flat<S> {
     pub(crate) fn new(inner: S) -> Self {
         Self { inner, together: Zeroizing::default() }
     }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Flat<S> {

@@ -258,11 +258,14 @@ impl Inbound {
     /// By what a caller's stream lives; `None`: the guard only observes, and ends nothing.
     fn ticket(&self, caller: &Verified, authorization: Option<HeaderValue>) -> Option<Ticket> {
         let authorization = authorization.filter(|_| self.guard.enforces_for(caller))?;
+        // A copy: the header is a piece of what was read from the connection, all of which would be kept with it.
+        let mut own = HeaderValue::from_bytes(authorization.as_bytes()).ok()?;
+        own.set_sensitive(true);
         Some(Ticket {
             caller: caller.clone(),
             grace: self.stream_grace,
             clock: self.forwarder.clock.clone(),
-            token: Arc::new(Presented { guard: self.guard.clone(), authorization }),
+            token: Arc::new(Presented { guard: self.guard.clone(), authorization: own }),
         })
     }
 

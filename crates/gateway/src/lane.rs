@@ -22,10 +22,11 @@ use tokio::net::TcpStream;
 use crate::alarm::Alarm;
 use crate::body::{Body, BodyError};
 use crate::flat::Flat;
+use crate::hearing::{Ear, Hearing};
 use crate::lanes::Place;
 use crate::relay::Relay;
 
-type Stream = TokioIo<Flat<TcpStream>>;
+type Stream = TokioIo<Flat<Hearing<TcpStream>>>;
 
 /// How long a server may take to read the rest of a request that it has answered already.
 const REST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,6 +38,7 @@ pub(crate) struct Lane(Box<Ends>);
 struct Ends {
     sender: SendRequest<Body>,
     driver: Driver,
+    ear: Ear,
     /// Set with its first request.
     alarm: Option<Alarm>,
 }
@@ -59,12 +61,14 @@ struct Driver {
 
 impl Lane {
     pub(crate) async fn new(stream: TokioIo<TcpStream>) -> Result<Self, hyper::Error> {
-        let stream = TokioIo::new(Flat::new(stream.into_inner()));
+        let ear = Ear::default();
+        let stream = TokioIo::new(Flat::new(Hearing::new(stream.into_inner(), ear.clone())));
         let (sender, connection) = handshake(stream).await?;
-        Ok(Self(Box::new(Ends { sender, driver: Driver::new(connection), alarm: None })))
+        Ok(Self(Box::new(Ends { sender, driver: Driver::new(connection), ear, alarm: None })))
     }
 
-    /// Sends a request and waits for the head of its answer, at most `limit`.
+    /// Sends a request and waits for the head of its answer, at most `limit`. Where that is `listened` to,
+    /// [`Lane::into_stream`] can follow.
     ///
     /// # Errors
     /// As [`Fault`] says.
@@ -72,8 +76,10 @@ impl Lane {
         &mut self,
         request: Box<Request<Body>>,
         limit: Duration,
+        listened: bool,
     ) -> Result<Response<Incoming>, Fault> {
-        let Ends { sender, driver, alarm } = &mut *self.0;
+        let Ends { sender, driver, ear, alarm } = &mut *self.0;
+        ear.listen(listened);
         let alarm = match alarm {
             Some(alarm) => {
                 alarm.set(limit, &driver.relay.waker);
@@ -112,6 +118,18 @@ impl Lane {
             }
         })
         .await
+    }
+
+    /// Gives up HTTP on it: the connection, and what has come on it behind the head of the answer. The request must have
+    /// left as a whole, and nothing of the body been read.
+    ///
+    /// # Errors
+    /// The lane, where the connection has ended already, or not all that came is known.
+    pub(crate) fn into_stream(mut self) -> Result<(TcpStream, Vec<u8>), Self> {
+        let Some(read) = self.0.ear.behind_the_head() else { return Err(self) };
+        let Some(connection) = self.0.driver.connection.take() else { return Err(self) };
+        let stream = Pin::into_inner(connection).into_parts().io.into_inner();
+        Ok((stream.into_inner().into_inner(), read))
     }
 
     /// The same of one that was free, for which it is enough to look where something has happened since.
@@ -166,6 +184,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(incoming: Incoming, lane: Lane, place: Arc<Place>) -> Self {
+        lane.0.ear.listen(false);
         let mut answer = Self { incoming, lane: Some((lane, place)) };
         if answer.incoming.is_end_stream() {
             answer.ended();

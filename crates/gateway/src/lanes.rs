@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use http::header::HOST;
+use http::header::{ACCEPT, HOST};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy::connect::HttpConnector;
+use memchr::memmem;
 use tower_service::Service;
 
 use crate::answer::Answered;
+use crate::bare_stream::{BareStream, Framing};
 use crate::body::{self, Body};
 use crate::lane::{Answer, Fault, Lane};
 
@@ -77,15 +80,19 @@ impl Lanes {
         let path = to.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::from(path);
         request.headers_mut().entry(HOST).or_insert_with(|| place.host.clone());
+        // Nothing of such a request can be on its way still when its answer comes.
+        let is_bare = request.method() == Method::GET
+            && request.body().is_end_stream()
+            && wants_events(request.headers());
         loop {
             let (mut lane, is_used) = match place.free_lane() {
                 Some(lane) => (lane, true),
                 None => (Box::pin(self.connect(to)).await?, false),
             };
-            match lane.send(request, limit).await {
+            match lane.send(request, limit, is_bare).await {
                 Ok(answer) => {
-                    let on_lane = |incoming| body::on_lane(Answer::new(incoming, lane, place));
-                    return Ok(Box::new(answer.map(on_lane)));
+                    let events = Framing::of_events(&answer).filter(|_| is_bare);
+                    return Ok(Box::new(answer.map(|incoming| read(lane, incoming, place, events))));
                 }
                 Err(Fault::Late) => return Err(LaneError::Late),
                 Err(Fault::Broken(mut error)) => match error.take_message() {
@@ -122,6 +129,23 @@ impl Lanes {
             tokio::spawn(look_after(Arc::downgrade(&self.kept)));
         }
     }
+}
+
+/// What an answer says, read from its lane. One of `events` takes no more of it than its connection.
+fn read(lane: Lane, incoming: Incoming, place: Arc<Place>, events: Option<Framing>) -> Body {
+    let lane = match events {
+        Some(framing) => match lane.into_stream() {
+            Ok((stream, read)) => return body::other(BareStream::new(stream, &read, framing)),
+            Err(ended) => ended,
+        },
+        None => lane,
+    };
+    body::on_lane(Answer::new(incoming, lane, place))
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    let is_there = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/event-stream").is_some();
+    headers.get_all(ACCEPT).iter().any(is_there)
 }
 
 async fn look_after(kept: Weak<Kept>) {

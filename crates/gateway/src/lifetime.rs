@@ -127,7 +127,8 @@ impl Ticket {
     }
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+/// Whether an answer with these headers is an event stream.
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return false };
     // What most answers are.
     if kind == "application/json" {

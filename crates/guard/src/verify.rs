@@ -139,7 +139,8 @@ impl Verifier {
             // RFC 7662 does not demand it. Nothing is remembered for longer anyway.
             claims.insert("exp".into(), (now / 1000 + MAX_TTL.as_secs()).into());
         }
-        let principal = issuer.expectations.check(&issuer.issuer, &Map::new(), claims.into(), Kind::Opaque, now)?;
+        let principal =
+            issuer.expectations.check(&issuer.issuer, &Map::new(), claims.into(), Kind::Opaque, now)?;
         let mut finding = Finding::new(principal, &issuer.expectations, None);
         finding.verified.has_end = has_end;
         Ok(finding)

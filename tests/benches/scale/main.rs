@@ -1,8 +1,8 @@
 //! How what Bearward costs grows: with connections, with tokens and their subjects, with open event streams; and how soon
 //! it is ready, and how large.
 //!
-//! `cargo xtask bench --scale`. The server has one core, the load and what stands behind share another. Where a promise is
-//! not kept, that is said and the run fails.
+//! `cargo xtask bench --scale`, or parts of it: `-- size start connections tokens streams`. The server has one core, the
+//! load and what stands behind share another. Where a promise is not kept, that is said and the run fails.
 
 #![allow(
     clippy::unwrap_used,
@@ -43,12 +43,24 @@ async fn main() {
     if std::env::args().any(|word| word == streams::BEHIND) {
         return streams::stand_behind().await;
     }
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let is_wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     let mut broken = Vec::new();
-    size(&mut broken);
-    start_up(&mut broken).await;
-    connections().await;
-    tokens().await;
-    open_streams(&mut broken).await;
+    if is_wanted("size") {
+        size(&mut broken);
+    }
+    if is_wanted("start") {
+        start_up(&mut broken).await;
+    }
+    if is_wanted("connections") {
+        connections().await;
+    }
+    if is_wanted("tokens") {
+        tokens().await;
+    }
+    if is_wanted("streams") {
+        open_streams(&mut broken).await;
+    }
     assert!(broken.is_empty(), "not kept: {}", broken.join("; "));
 }
 

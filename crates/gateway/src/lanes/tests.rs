@@ -234,7 +234,7 @@ async fn what_was_put_into_a_lane_that_had_ended_meanwhile_is_given_back() {
     close().await;
     // As if its end had come between the look at it and the request.
     let request = Request::post("/base").body(body::full("body")).unwrap();
-    let sent = tokio::time::timeout(SOON, lane.send(Box::new(request), SOON * 10)).await.unwrap();
+    let sent = tokio::time::timeout(SOON, lane.send(Box::new(request), SOON * 10, false)).await.unwrap();
     let Err(Fault::Broken(mut error)) = sent else { panic!("it was answered") };
     assert!(error.take_message().is_some());
 }
@@ -263,4 +263,64 @@ async fn one_answered() -> (Lanes, Uri, impl AsyncFnOnce()) {
         later.read_u8().await.unwrap();
     };
     (lanes, url, close)
+}
+
+const EVENTS: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n";
+
+/// Who listens for events of a server that sends this after the request, and the server's end of the connection.
+async fn listening(lanes: &Lanes, first: &str) -> (Answered, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let behind = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(first.as_bytes()).await.unwrap();
+        stream
+    };
+    let request = Request::get(&url).header(ACCEPT, "application/json, text/event-stream");
+    let request = Box::new(request.body(body::empty()).unwrap());
+    let to = url.parse().unwrap();
+    let (answer, stream) = tokio::join!(lanes.send(request, &to, SOON), behind);
+    assert!(lanes.place(&to).unwrap().free.lock().unwrap().is_empty());
+    (answer.unwrap(), stream)
+}
+
+async fn event(answer: &mut Answered) -> Option<Bytes> {
+    let frame = tokio::time::timeout(SOON, answer.body_mut().frame()).await.unwrap()?;
+    Some(frame.unwrap().into_data().unwrap())
+}
+
+// SPEC PX-5
+#[tokio::test]
+async fn an_event_stream_is_passed_on_from_what_came_with_its_head_to_its_end() {
+    let lanes = lanes();
+    let (mut answer, mut server) = listening(&lanes, EVENTS).await;
+    assert_eq!(event(&mut answer).await.unwrap(), "one");
+    server.write_all(b"3\r\ntwo\r\n0\r\n\r\n").await.unwrap();
+    assert_eq!(event(&mut answer).await.unwrap(), "two");
+    assert_eq!(event(&mut answer).await, None);
+}
+
+#[tokio::test]
+async fn an_event_stream_that_ended_before_anybody_looked_is_whole() {
+    let lanes = lanes();
+    let (mut answer, server) = listening(&lanes, &format!("{EVENTS}0\r\n\r\n")).await;
+    drop(server);
+    assert_eq!(event(&mut answer).await.unwrap(), "one");
+    assert_eq!(event(&mut answer).await, None);
+}
+
+// SPEC PX-6
+#[tokio::test]
+async fn an_event_stream_that_nobody_listens_to_any_more_ends_at_the_server() {
+    let lanes = lanes();
+    let (mut answer, mut server) = listening(&lanes, EVENTS).await;
+    assert_eq!(event(&mut answer).await.unwrap(), "one");
+    drop(answer);
+    let read = tokio::time::timeout(SOON, server.read_u8()).await.unwrap();
+    assert!(read.is_err(), "the connection is closed");
 }
