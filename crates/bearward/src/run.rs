@@ -74,25 +74,21 @@ pub async fn run(
 
 fn limits(settings: &Settings) -> Limits {
     let server = &settings.server;
-    let listeners = if server.egress.is_some() { 2 } else { 1 };
     Limits {
         max_head: server.max_header,
-        connections: server.max_connections.unwrap_or_else(|| room_for_connections(listeners)),
+        connections: server.max_connections.unwrap_or_else(room_for_connections),
         patience: Patience::default(),
         drain: server.drain.max(Duration::from_millis(1)),
     }
 }
 
-/// How many connections each of so many listeners may hold: each may need another one behind, and they share what the
+/// How many connections one listener may hold: each may need another one behind, and two listeners share what the
 /// process may open. The limit is raised as far as the system lets us.
-fn room_for_connections(listeners: u64) -> usize {
-    /// Of stores, journals and the connections to issuers.
-    const OWN_FILES: u64 = 128;
+fn room_for_connections() -> usize {
+    const OWN_FILES: u64 = 64;
     const USUAL: u64 = 1024;
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(USUAL);
-    usize::try_from(files.saturating_sub(OWN_FILES) / (2 * listeners))
-        .unwrap_or(usize::MAX)
-        .clamp(16, 1_000_000)
+    usize::try_from(files.saturating_sub(OWN_FILES) / 4).unwrap_or(usize::MAX).clamp(16, 1_000_000)
 }
 
 fn stopped(stopping: &watch::Sender<bool>) -> impl Future<Output = ()> + use<> {

@@ -97,6 +97,10 @@ impl<S> BareStream<S> {
         loop {
             let is_short = self.read.len() <= LONGEST_LINE;
             self.step = match self.step {
+                // httparse takes no digit at all for a zero, which would end the stream.
+                Step::ChunkSize if self.read.first().is_some_and(|first| !first.is_ascii_hexdigit()) => {
+                    return Err(bad("a chunk's size is none"));
+                }
                 Step::ChunkSize => match parse_chunk_size(&self.read) {
                     Ok(Status::Complete((line, size))) => {
                         self.read.advance(line);

@@ -94,6 +94,12 @@ impl Body {
         matches!(self.content, Content::Full(_))
     }
 
+    /// Whether it is read through an HTTP client's connection.
+    #[cfg(test)]
+    pub(crate) fn is_on_lane(&self) -> bool {
+        matches!(self.content, Content::OnLane(_))
+    }
+
     /// Keeps a request open until this is sent or dropped.
     pub(crate) fn keeping(self, open: Open) -> Self {
         Self { _open: Some(open), ..self }

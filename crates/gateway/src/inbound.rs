@@ -259,7 +259,7 @@ impl Inbound {
     fn ticket(&self, caller: &Verified, authorization: Option<HeaderValue>) -> Option<Ticket> {
         let authorization = authorization.filter(|_| self.guard.enforces_for(caller))?;
         // A copy: the header is a piece of what was read from the connection, all of which would be kept with it.
-        let mut own = HeaderValue::from_bytes(authorization.as_bytes()).ok()?;
+        let mut own = HeaderValue::from_bytes(authorization.as_bytes()).unwrap_or(authorization);
         own.set_sensitive(true);
         Some(Ticket {
             caller: caller.clone(),

@@ -114,9 +114,15 @@ impl Guard {
         {
             self.limits.failed(address);
         }
+        let took = self.clock.monotonic().saturating_sub(started);
+        if !matches!(outcome, Ok((_, true))) {
+            // A signature has taken as long as a whole request of those who are remembered: now they are first. And
+            // signatures one after another, then what they let through one after another, wake those behind us once
+            // instead of each time.
+            tokio::task::yield_now().await;
+        }
         match outcome {
             Ok((verified, cached)) => {
-                let took = self.clock.monotonic().saturating_sub(started);
                 self.observer.verified(took, || Event::AuthVerified {
                     guard: self.settings.name.clone(),
                     subject: verified.subject.clone(),
@@ -124,12 +130,6 @@ impl Guard {
                     cached,
                     took,
                 });
-                if !cached {
-                    // A signature has taken as long as a whole request of those who are remembered: now they are first.
-                    // And signatures one after another, then what they let through one after another, wake those
-                    // behind us once instead of each time.
-                    tokio::task::yield_now().await;
-                }
                 Ok(verified)
             }
             Err(Turned { refusal, caller }) => {

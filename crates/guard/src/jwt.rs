@@ -3,12 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bearward_observe::Rejection;
-use bearward_token::Claims;
+use bearward_token::{Claims, strict_json};
 use serde_json::{Map, Value};
 
 use crate::bearer::{MAX_TOKEN_BYTES, Unverified};
 use crate::keys::{Algorithm, algorithm_named};
-use crate::strict_json;
 
 /// Header members that would let a token choose its own key or its own reading (RFC 8725 §3.10).
 const REFUSED_MEMBERS: [&str; 6] = ["crit", "b64", "jwk", "jku", "x5u", "x5c"];
@@ -38,7 +37,7 @@ impl<'a> Jwt<'a> {
         if payload.contains('.') || signature.is_empty() {
             return Err(if signature.is_empty() { Rejection::Signature } else { Rejection::Malformed });
         }
-        let (_, header) = part(header)?;
+        let header = strict_json::object(&part(header)?).map_err(|_| Rejection::Malformed)?;
         if REFUSED_MEMBERS.iter().any(|member| header.contains_key(*member)) {
             return Err(Rejection::Malformed);
         }
@@ -49,18 +48,15 @@ impl<'a> Jwt<'a> {
             kid: text_member(&header, "kid")?,
             typ: text_member(&header, "typ")?,
             header,
-            claims: part(payload).map(|(text, read)| Claims::new(text, read))?,
+            claims: Claims::read(part(payload)?).map_err(|_| Rejection::Malformed)?,
             message: message.as_bytes(),
             signature,
         })
     }
 }
 
-/// Its text, and what that says.
-fn part(encoded: &str) -> Result<(Vec<u8>, Map<String, Value>), Rejection> {
-    let text = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Rejection::Malformed)?;
-    let read = strict_json::object(&text).map_err(|_| Rejection::Malformed)?;
-    Ok((text, read))
+fn part(encoded: &str) -> Result<Vec<u8>, Rejection> {
+    URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Rejection::Malformed)
 }
 
 fn text_member(header: &Map<String, Value>, name: &str) -> Result<Option<String>, Rejection> {

@@ -38,7 +38,6 @@ pub mod revocation;
 pub mod scopes;
 pub mod security_event;
 mod spellings;
-mod strict_json;
 pub mod verify;
 
 pub use builder::GuardBuilder;

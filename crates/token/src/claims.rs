@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
+use crate::strict_json;
+
 /// The claims of a token. They look like a map.
 ///
 /// A map of claims is some thirty pieces of memory, and few programs look into it once the token is verified: what is
@@ -18,9 +20,13 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// What was `read` from `text`, a JSON object.
-    pub fn new(text: Vec<u8>, read: Map<String, Value>) -> Self {
-        Self { text, read: OnceLock::from(read) }
+    /// Reads the claims of a token (SPEC JW-5).
+    ///
+    /// # Errors
+    /// As [`strict_json::object`].
+    pub fn read(text: Vec<u8>) -> Result<Self, serde_json::Error> {
+        let read = OnceLock::from(strict_json::object(&text)?);
+        Ok(Self { text, read })
     }
 
     /// Keeps no more than the text, if there is one.
@@ -51,7 +57,7 @@ impl Deref for Claims {
 
 impl From<Map<String, Value>> for Claims {
     fn from(read: Map<String, Value>) -> Self {
-        Self::new(Vec::new(), read)
+        Self { text: Vec::new(), read: OnceLock::from(read) }
     }
 }
 
@@ -61,9 +67,9 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// It was read once before, so it can be read again.
+/// It was read once before and in the same way, which is what was judged: so it can be read again, and says the same.
 fn of(text: &[u8]) -> Map<String, Value> {
-    serde_json::from_slice(text).unwrap_or_default()
+    strict_json::object(text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -72,25 +78,32 @@ mod tests {
 
     use super::*;
 
-    fn claims() -> Claims {
-        let text = br#"{"sub":"alice","roles":["a","b"],"n":1.5}"#.to_vec();
-        let read = serde_json::from_slice(&text).unwrap();
-        Claims::new(text, read)
-    }
+    /// As verified claims may be; the last is an object to us, and something else to who reads JSON less plainly.
+    const TEXTS: [&str; 4] = [
+        r#"{"sub":"alice","roles":["a","b"],"n":1.5}"#,
+        r#"{"big":18446744073709551615,"small":-9223372036854775808,"huge":1e300,"none":null,"minus":-0.0}"#,
+        r#"{"iss":"https:\/\/idp.example","\u0073ub":"\ud83d\ude00"}"#,
+        r#"{"sub":"bob","own":{"$serde_json::private::RawValue":"{"},"x-plan":"free"}"#,
+    ];
 
+    // SPEC JW-5
     #[test]
-    fn packed_claims_say_what_they_said() {
-        let whole = claims();
-        let packed = claims().packed();
-        assert!(packed.read.get().is_none(), "nothing but the text is kept");
-        assert_eq!(*packed, *whole);
-        assert_eq!(packed.get("sub"), Some(&json!("alice")));
-        assert_eq!(claims().packed().into_map(), whole.into_map());
+    fn claims_say_the_same_when_they_are_read_again() {
+        for text in TEXTS {
+            let read = Claims::read(text.into()).unwrap();
+            let packed = read.clone().packed();
+            assert!(packed.read.get().is_none(), "nothing but the text is kept");
+            assert!(!read.is_empty());
+            assert_eq!(*packed, *read, "{text}");
+            assert_eq!(read.clone().packed().into_map(), read.into_map(), "{text}");
+        }
+        let claims = Claims::read(TEXTS[3].into()).unwrap().packed();
+        assert_eq!(claims.get("x-plan"), Some(&json!("free")));
     }
 
     #[test]
     fn claims_that_came_without_a_text_are_not_lost_when_they_are_packed() {
-        let map = claims().into_map();
+        let map = Claims::read(TEXTS[0].into()).unwrap().into_map();
         let packed = Claims::from(map.clone()).packed();
         assert_eq!(packed.text(), None);
         assert_eq!(packed.into_map(), map);

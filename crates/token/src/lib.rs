@@ -14,6 +14,7 @@ pub mod principal;
 pub mod scope;
 pub mod secret;
 pub mod share;
+pub mod strict_json;
 
 pub use claims::Claims;
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -65,7 +65,9 @@ async fn a_stream_that_breaks_off_is_an_error_and_no_end() {
 async fn what_is_no_chunk_is_an_error() {
     let long = ["1;".as_bytes(), &[b'x'; LONGEST_LINE]].concat();
     let trailers = ["0\r\n".as_bytes(), &"T: x\r\n".repeat(MOST_TRAILERS + 1).into_bytes(), b"\r\n"].concat();
-    for bad in [&b"data: 1\n\n"[..], b"-1\r\n", b"1\r\nxy\r\n", b"11111111111111111\r\n", &long, &trailers] {
+    let sizes = [&b"data: 1\n\n"[..], b"-1\r\n", b"1\r\nxy\r\n", b"11111111111111111\r\n"];
+    let no_sizes = [&b"\r\n\r\n"[..], b";x\r\n\r\n", b" \r\n\r\n", b"3\r\none\r\n\r\n\r\n"];
+    for bad in sizes.into_iter().chain(no_sizes).chain([&*long, &*trailers]) {
         let read = said(&[bad], Framing::Chunked).await;
         assert_eq!(read.unwrap_err(), io::ErrorKind::InvalidData, "{}", String::from_utf8_lossy(bad));
     }

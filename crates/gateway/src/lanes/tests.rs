@@ -268,8 +268,10 @@ async fn one_answered() -> (Lanes, Uri, impl AsyncFnOnce()) {
 const EVENTS: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n";
 
-/// Who listens for events of a server that sends this after the request, and the server's end of the connection.
-async fn listening(lanes: &Lanes, first: &str) -> (Answered, TcpStream) {
+const LISTENING: &str = "application/json, text/event-stream";
+
+/// Who asks a server with this `Accept`, which sends this at once; and the server's end of the connection.
+async fn got(lanes: &Lanes, accept: &str, first: &str) -> (Answered, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     let behind = async {
@@ -281,12 +283,17 @@ async fn listening(lanes: &Lanes, first: &str) -> (Answered, TcpStream) {
         stream.write_all(first.as_bytes()).await.unwrap();
         stream
     };
-    let request = Request::get(&url).header(ACCEPT, "application/json, text/event-stream");
-    let request = Box::new(request.body(body::empty()).unwrap());
+    let request = Box::new(Request::get(&url).header(ACCEPT, accept).body(body::empty()).unwrap());
     let to = url.parse().unwrap();
     let (answer, stream) = tokio::join!(lanes.send(request, &to, SOON), behind);
-    assert!(lanes.place(&to).unwrap().free.lock().unwrap().is_empty());
     (answer.unwrap(), stream)
+}
+
+/// The same of one that is listened to for its events.
+async fn listening(lanes: &Lanes, first: &str) -> (Answered, TcpStream) {
+    let (answer, stream) = got(lanes, LISTENING, first).await;
+    assert!(!answer.body().is_on_lane());
+    (answer, stream)
 }
 
 async fn event(answer: &mut Answered) -> Option<Bytes> {
@@ -323,4 +330,32 @@ async fn an_event_stream_that_nobody_listens_to_any_more_ends_at_the_server() {
     drop(answer);
     let read = tokio::time::timeout(SOON, server.read_u8()).await.unwrap();
     assert!(read.is_err(), "the connection is closed");
+}
+
+#[tokio::test]
+async fn what_is_not_surely_an_event_stream_alone_stays_with_its_client() {
+    let events = |more: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{more}");
+    let chunks = "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n";
+    let early = format!("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n{}", events(chunks));
+    let padded = events(&format!("X-Long: {}\r\n{chunks}", "x".repeat(17 * 1024)));
+    let cases = [
+        (LISTENING, events(chunks), false),
+        (LISTENING, early, false),
+        (LISTENING, padded, true),
+        (LISTENING, events("Content-Length: 3\r\n\r\none"), true),
+        (LISTENING, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none".into(), true),
+        ("application/json", events(chunks), true),
+    ];
+    for (accept, first, is_on_lane) in cases {
+        let (answer, _server) = got(&lanes(), accept, &first).await;
+        assert_eq!(answer.body().is_on_lane(), is_on_lane, "{first:.80}");
+        let whole = tokio::time::timeout(SOON, answer.into_body().collect()).await.unwrap();
+        assert_eq!(whole.unwrap().to_bytes(), "one", "{first:.80}");
+    }
+}
+
+#[tokio::test]
+async fn events_that_answer_a_call_stay_with_their_client() {
+    let (server, lanes) = (scripted(&[&[EVENTS]]).await, lanes());
+    assert!(server.head(&lanes).await.unwrap().body().is_on_lane());
 }

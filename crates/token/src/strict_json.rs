@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 ///
 /// # Errors
 /// Anything that is not exactly one such object. The text is not repeated.
-pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     match serde_json::from_slice::<Strict>(bytes)?.0 {
         Value::Object(map) => Ok(map),
         _ => Err(serde_json::Error::custom("not an object")),
