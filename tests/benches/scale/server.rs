@@ -43,7 +43,10 @@ impl Server {
         let token = write_tokens(&folder, tokens);
         let [own_upstream, token_endpoint, forwarder, address, admin] =
             std::array::from_fn(|_| free_address().unwrap());
+        // By itself a listener takes a quarter of the files that it may open; a stream is one connection of it.
+        let streams = if upstream.is_some() { "server: {maxConnections: 10000, " } else { "server: {" };
         let words = [
+            ("server: {", streams.to_owned()),
             ("@DIR@", folder.path().display().to_string()),
             ("@UPSTREAM@", upstream.unwrap_or(own_upstream).to_string()),
             ("@TOKENS@", token_endpoint.to_string()),
