@@ -24,8 +24,7 @@ const READ: usize = 4 * 1024;
 const LONGEST_LINE: usize = 8 * 1024;
 const MOST_TRAILERS: usize = 32;
 
-/// Its events, as they come.
-#[derive(Debug)]
+/// Its events, as they come. What they say is nobody's to print.
 pub(crate) struct BareStream<S> {
     stream: S,
     /// Read and not looked at yet.

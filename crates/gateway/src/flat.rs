@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 const SMALL: usize = 4 * 1024;
 
 /// A stream whose small writes are flat.
-#[derive(Debug)]
 pub(crate) struct Flat<S> {
     inner: S,
     /// Where pieces are put together; as long as the longest that ever was. A head may hold a token: wiped at the end.

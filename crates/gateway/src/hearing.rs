@@ -17,24 +17,23 @@ const MOST: usize = 16 * 1024;
 /// As many as hyper reads.
 const MOST_HEADERS: usize = 100;
 
-/// A stream that can be listened to.
-#[derive(Debug)]
+/// A stream that can be listened to. What was heard is nobody's to print.
 pub(crate) struct Hearing<S> {
     inner: S,
     ear: Ear,
 }
 
 /// Hears what is read from a stream.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Ear(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     is_listening: AtomicBool,
     heard: Mutex<Heard>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Heard {
     bytes: Vec<u8>,
     /// There was more.
