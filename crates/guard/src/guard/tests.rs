@@ -375,3 +375,17 @@ async fn the_cache_answers_for_the_very_token_alone_and_no_longer_than_its_time(
     let later = scene.present(&token).await.unwrap();
     assert!(!Arc::ptr_eq(verified.principal(), later.principal()), "verified anew");
 }
+
+#[tokio::test]
+async fn who_is_remembered_goes_on_at_once_and_who_is_not_lets_others_go_first() {
+    let scene = Scene::new().await;
+    let (good, expired) = (scene.token().build(), scene.token().claim("exp", NOW - 600).build());
+    for (token, is_at_once) in [(&good, false), (&good, true), (&expired, false), (&expired, false)] {
+        let mut presenting = std::pin::pin!(scene.present(token));
+        let first = futures_util::poll!(presenting.as_mut());
+        assert_eq!(first.is_ready(), is_at_once);
+        if first.is_pending() {
+            assert_eq!(presenting.await.is_ok(), token == &good);
+        }
+    }
+}
