@@ -20,7 +20,9 @@ use scene::{Scene, TOOLS};
 fn reuse(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _inside = runtime.enter();
-    let reuse = Scene::new().reuse();
+    // Kept: its token manager stops with it.
+    let scene = Scene::new();
+    let reuse = scene.reuse();
     let destination = TOOLS.parse().unwrap();
     c.bench_function("seven levels decide", |b| {
         b.iter(|| {
@@ -29,7 +31,8 @@ fn reuse(c: &mut Criterion) {
         });
     });
     let header = || runtime.block_on(reuse.build_auth_header(black_box(&destination), Choice::default()));
-    assert!(matches!(header(), Ok(Attached::Bearer { .. })));
+    let first = header();
+    assert!(matches!(first, Ok(Attached::Bearer { .. })), "{first:?}");
     c.bench_function("header of a user's token", |b| b.iter(|| header().unwrap()));
 }
 

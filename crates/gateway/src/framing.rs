@@ -190,6 +190,11 @@ impl Framing {
 
     /// One line, its end included where it is not longer than what is kept.
     fn line(&mut self, line: &[u8]) -> bool {
+        // Most fields are told by their first letter.
+        let tells_no_length = |first: &u8| first.is_ascii_alphabetic() && !b"cCtT".contains(first);
+        if self.part == Part::Head && self.in_fields && line.first().is_some_and(tells_no_length) {
+            return false;
+        }
         let line = line.trim_ascii_end();
         match self.part {
             Part::Head if !self.in_fields => {
@@ -240,10 +245,6 @@ impl Lengths {
     }
 
     fn read(&mut self, line: &[u8]) {
-        // Most lines are told by their first letter.
-        if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T')) {
-            return;
-        }
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
         let (name, value) = line.split_at(colon);
         if name.eq_ignore_ascii_case(b"content-length") {

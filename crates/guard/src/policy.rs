@@ -106,8 +106,8 @@ impl Needed<'_> {
 
 /// The ways in which a call may be read, found once for all rules.
 struct Spellings<'a> {
-    method: Option<Vec<Cow<'a, str>>>,
-    name: Option<Vec<Cow<'a, str>>>,
+    method: Option<spellings::All<'a>>,
+    name: Option<spellings::All<'a>>,
 }
 
 impl<'a> Spellings<'a> {

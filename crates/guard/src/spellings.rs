@@ -7,17 +7,21 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+use smallvec::{SmallVec, smallvec};
 use url::Url;
 
 /// Escapes within escapes are followed so deep.
 const DEPTH: usize = 4;
 
+/// Of most names there is one.
+pub(crate) type All<'a> = SmallVec<[Cow<'a, str>; 1]>;
+
 /// All of them, in lower case. The first is the text itself.
-pub(crate) fn of(text: &str) -> Vec<Cow<'_, str>> {
+pub(crate) fn of(text: &str) -> All<'_> {
     if !may_be_read_otherwise(text) {
-        return vec![lower(text)];
+        return smallvec![lower(text)];
     }
-    let mut all = vec![Cow::Owned(text.to_lowercase())];
+    let mut all: All<'_> = smallvec![Cow::Owned(text.to_lowercase())];
     let mut current = text.to_owned();
     for _ in 0..DEPTH {
         let read = Url::parse(&current).map(String::from).unwrap_or_else(|_| current.clone());
