@@ -124,8 +124,6 @@ impl Inbound {
         };
         let cut = caller.as_ref().and_then(|caller| Cut::new(&self.guard, caller, &calls));
         let session = SessionUse::of(&head.method, &head.headers);
-        // Shared, not copied; looked at again by a stream that outlives a verdict.
-        let authorization = head.headers.get(AUTHORIZATION).cloned();
         let (credential, waited) = match self.credential(&head.headers, caller.as_ref()).await {
             Ok(found) => found,
             Err((provider, error)) => {
@@ -133,8 +131,9 @@ impl Inbound {
                 return self.not_answered(asked, &bytes, &error.into());
             }
         };
-        let headers = match self.take_headers(head, address, caller.as_ref(), cut.is_some()) {
-            Ok(headers) => headers,
+        let (headers, authorization) = match self.take_headers(head, address, caller.as_ref(), cut.is_some())
+        {
+            Ok(taken) => taken,
             Err(error) => {
                 tracing::error!(guard = %self.guard.settings().name, %error, "the caller's identity could not be signed");
                 let failed = asked.with_body(&bytes).error(StatusCode::INTERNAL_SERVER_ERROR, NOT_SIGNED);
@@ -196,8 +195,8 @@ impl Inbound {
     ) -> Result<(Option<Credential<'_>>, Duration), (&Provider, AttachError)> {
         let Some(provider) = &self.provider else { return Ok((None, Duration::ZERO)) };
         let began = provider.tokens.may_wait().then(|| self.forwarder.clock.monotonic());
-        let token =
-            came_with.get(AUTHORIZATION).filter(|_| provider.tokens.asks_for_caller()).and_then(presented);
+        let asks_for_caller = provider.tokens.asks_for_caller();
+        let token = if asks_for_caller { came_with.get(AUTHORIZATION).and_then(presented) } else { None };
         let principal = caller.map(Deref::deref);
         let owner = principal.zip(token.as_ref()).map(|(principal, token)| Caller { principal, token });
         let credential = provider.credential(came_with, owner.as_ref(), &*self.forwarder.clock).await;
@@ -276,24 +275,25 @@ impl Inbound {
         self.guard.settings().mode != Mode::default() && self.provider.is_none()
     }
 
-    /// What of a request's headers goes on, and what is said of it; all but the provider's token. Nothing of them stays
-    /// with the head.
+    /// What of a request's headers goes on, and what is said of it; all but the provider's token. Beside them the
+    /// caller's own credential, which a stream looks at again when it outlives a verdict. Nothing stays with the head.
     fn take_headers(
         &self,
         head: &mut Parts,
         peer: Option<IpAddr>,
         caller: Option<&Verified>,
         is_cut: bool,
-    ) -> Result<HeaderMap, SigningError> {
+    ) -> Result<(HeaderMap, Option<HeaderValue>), SigningError> {
         let mut headers = std::mem::take(&mut head.headers);
-        let credential = headers.get(AUTHORIZATION).filter(|_| self.is_see_through()).cloned();
+        let authorization = headers.remove(AUTHORIZATION);
+        let host = headers.remove(HOST);
         let host = match head.uri.authority() {
             Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
-            None => headers.get(HOST).cloned(),
+            None => host,
         };
         headers::clean_judged_request(&mut headers, &self.reserved);
-        if let Some(credential) = credential {
-            headers.insert(AUTHORIZATION, credential);
+        if let Some(credential) = authorization.as_ref().filter(|_| self.is_see_through()) {
+            headers.insert(AUTHORIZATION, credential.clone());
         }
         headers::set_forwarded(&mut headers, peer, host, self.proto);
         if let Some(caller) = caller {
@@ -302,7 +302,7 @@ impl Inbound {
         if is_cut {
             listing::ask_plainly(&mut headers);
         }
-        Ok(headers)
+        Ok((headers, authorization))
     }
 }
 

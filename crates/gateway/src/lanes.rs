@@ -91,7 +91,7 @@ impl Lanes {
             };
             match lane.send(request, limit, is_bare).await {
                 Ok(answer) => {
-                    let events = Framing::of_events(&answer).filter(|_| is_bare);
+                    let events = if is_bare { Framing::of_events(&answer) } else { None };
                     return Ok(Box::new(answer.map(|incoming| read(lane, incoming, place, events))));
                 }
                 Err(Fault::Late) => return Err(LaneError::Late),

@@ -27,10 +27,10 @@ impl Revisions {
     /// Whether a request has a method that its revision has. A GET or DELETE that names no revision is of an old one;
     /// what is neither of these nor POST, in this very spelling, is no method of MCP, and nobody would judge its body.
     pub(crate) fn allow(self, head: &Parts) -> bool {
-        let named = head.headers.get(PROTOCOL_VERSION).and_then(|value| value.to_str().ok());
+        let named = || head.headers.get(PROTOCOL_VERSION).and_then(|value| value.to_str().ok());
         match head.method {
             Method::POST => true,
-            Method::GET | Method::DELETE => self == Self::Any && !named.is_some_and(is_stateless),
+            Method::GET | Method::DELETE => self == Self::Any && !named().is_some_and(is_stateless),
             _ => false,
         }
     }
