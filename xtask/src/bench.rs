@@ -19,6 +19,7 @@ use crate::step;
     cargo xtask bench --proxy -- --rounds 5 --secs 4     beside nginx and HAProxy, where they are installed\n  \
     BEARWARD_BIN=target/release/bearward cargo xtask bench --proxy    the same of another binary\n  \
     cargo xtask bench --scale                            growth, start-up, size: what is promised, or an error\n  \
+    cargo xtask bench --scale --only tokens,streams      these parts of it\n  \
     cargo xtask bench --instructions                     by callgrind, against the committed counts\n  \
     cargo xtask bench --instructions --accept            writes the counts down anew")]
 pub(crate) struct Bench {
@@ -31,6 +32,10 @@ pub(crate) struct Bench {
     /// How the cost grows: with connections, tokens, open streams; start-up and size.
     #[arg(long)]
     scale: bool,
+    /// Of how the cost grows these parts alone.
+    #[arg(long, requires = "scale", value_delimiter = ',', value_name = "PART",
+          value_parser = ["size", "start", "connections", "tokens", "streams"])]
+    only: Vec<String>,
     /// Instructions of the guard's hot path, which say the same on every machine.
     #[arg(long)]
     instructions: bool,
@@ -58,7 +63,7 @@ impl Bench {
                 with_the_server(&server, "the whole job, beside other proxies", "proxy", &self.arguments)?;
             }
             if self.scale || is_all {
-                with_the_server(&server, "how what it costs grows", "scale", &[])?;
+                with_the_server(&server, "how what it costs grows", "scale", &self.only)?;
             }
         }
         if self.instructions || is_all {
