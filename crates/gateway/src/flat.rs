@@ -1,6 +1,5 @@
 //! Writes that are small leave in one piece: a head with its short body costs the kernel less as one copy than as a list.
 
-use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,20 +10,16 @@ use zeroize::Zeroizing;
 /// Up to so many bytes are put together; what is longer goes as the list that it is, without a copy.
 const SMALL: usize = 4 * 1024;
 
-thread_local! {
-    /// Where pieces are put together: the same memory for all connections, which the processor has at hand. A head may hold
-    /// a token: the next one is written over it, and it is wiped with the thread.
-    static TOGETHER: RefCell<Zeroizing<Vec<u8>>> = RefCell::default();
-}
-
 /// A stream whose small writes are flat.
 pub(crate) struct Flat<S> {
     inner: S,
+    /// Where pieces are put together; as long as the longest that ever was. A head may hold a token: wiped at the end.
+    together: Zeroizing<Vec<u8>>,
 }
 
 impl<S> Flat<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner }
+        Self { inner, together: Zeroizing::default() }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -42,7 +37,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flat<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let inner = Pin::new(&mut self.inner);
+        let Self { inner, together } = &mut *self;
+        let inner = Pin::new(inner);
         let length = pieces.iter().fold(0, |length: usize, piece| length.saturating_add(piece.len()));
         if let [only] = pieces {
             return inner.poll_write(cx, only);
@@ -50,11 +46,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flat<S> {
         if length > SMALL {
             return inner.poll_write_vectored(cx, pieces);
         }
-        TOGETHER.with_borrow_mut(|together| {
-            together.clear();
-            pieces.iter().for_each(|piece| together.extend_from_slice(piece));
-            inner.poll_write(cx, together)
-        })
+        together.clear();
+        pieces.iter().for_each(|piece| together.extend_from_slice(piece));
+        inner.poll_write(cx, together)
     }
 
     fn is_write_vectored(&self) -> bool {

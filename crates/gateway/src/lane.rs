@@ -18,7 +18,6 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
 use crate::body::{Body, BodyError};
@@ -175,38 +174,31 @@ impl fmt::Debug for Lane {
     }
 }
 
-/// An answer's body. Dropped when it has ended, it leaves its lane for the next request; dropped before, it takes the
-/// connection along, so that the server learns of it (SPEC PX-6).
+/// An answer's body. Its lane is free for the next request when it has ended; dropped before, it takes the connection along,
+/// so that the server learns of it (SPEC PX-6).
 #[derive(Debug)]
 pub(crate) struct Answer {
     incoming: Incoming,
-    /// Its end has come, which a body in chunks does not remember.
-    has_ended: bool,
     lane: Option<(Lane, Arc<Place>)>,
 }
 
 impl Answer {
     pub(crate) fn new(incoming: Incoming, lane: Lane, place: Arc<Place>) -> Self {
         lane.0.ear.listen(false);
-        Self { incoming, has_ended: false, lane: Some((lane, place)) }
-    }
-}
-
-/// Not before: who looks at a connection makes room for what may come on it, and can only use the room of this answer
-/// again where nobody holds a piece of it any more.
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let Some((mut lane, place)) = self.lane.take() else { return };
-        if !self.has_ended && !self.incoming.is_end_stream() {
-            return;
+        let mut answer = Self { incoming, lane: Some((lane, place)) };
+        if answer.incoming.is_end_stream() {
+            answer.ended();
         }
+        answer
+    }
+
+    fn ended(&mut self) {
+        let Some((mut lane, place)) = self.lane.take() else { return };
         if lane.is_free() {
             place.keep(lane);
-        } else if !lane.0.driver.is_over()
-            && let Ok(runtime) = Handle::try_current()
-        {
+        } else if !lane.0.driver.is_over() {
             // What is left of the request goes on, though nobody waits for it.
-            runtime.spawn(async move {
+            tokio::spawn(async move {
                 let rest = tokio::time::timeout(REST_TIMEOUT, lane.until_free()).await;
                 if matches!(rest, Ok(true)) && lane.is_free() {
                     place.keep(lane);
@@ -224,14 +216,15 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self { incoming, lane, .. } = &mut *self;
+        let Self { incoming, lane } = &mut *self;
         let polled = match lane {
             Some((lane, _)) => lane.0.driver.drive_until(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx)),
             None => Pin::new(incoming).poll_frame(cx),
         };
         match &polled {
             Poll::Ready(Some(Err(_))) => self.lane = None,
-            Poll::Ready(None) => self.has_ended = true,
+            Poll::Ready(None) => self.ended(),
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.ended(),
             _ => {}
         }
         polled.map_err(BodyError::from)

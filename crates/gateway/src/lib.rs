@@ -17,7 +17,6 @@ pub mod browser;
 pub mod cors;
 pub mod documents;
 pub mod egress;
-mod first;
 mod flat;
 pub mod forward;
 mod framing;

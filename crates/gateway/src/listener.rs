@@ -28,7 +28,6 @@ use tokio::time::Instant;
 use crate::activity::{Activity, Patience, until_sent};
 use crate::answer::Asked;
 use crate::body::Body;
-use crate::first::{self, Version};
 use crate::flat::Flat;
 use crate::framing::Watched;
 use crate::relay::Relay;
@@ -156,6 +155,18 @@ async fn serve_connection<H, F>(
             Ok::<_, Infallible>(until_sent(answer, open))
         }
     });
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        // No more than a hundred header fields, which is what hyper takes, faster than a number that it is told.
+        .max_buf_size(limits.max_head);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(ALIVE)
+        .keep_alive_timeout(ALIVE)
+        .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX));
+    let mut connection = pin!(server.serve_connection(TokioIo::new(Flat::new(stream)), service));
     // Each is asked when it has something to say, not whenever something comes on the connection.
     let words = FuturesUnordered::<BoxFuture<'_, Word>>::new();
     words.push(Box::pin(async {
@@ -168,31 +179,6 @@ async fn serve_connection<H, F>(
         Word::Idle
     }));
     let mut words = pin!(words);
-    let begun = tokio::select! {
-        begun = first::read(stream) => begun,
-        // Nothing was asked yet.
-        _ = words.next() => return,
-    };
-    let (version, stream) = match begun {
-        Ok(begun) => begun,
-        Err(error) => return tracing::debug!(%error, "connection ended"),
-    };
-    let server = auto::Builder::new(TokioExecutor::new());
-    let mut server = match version {
-        Version::One => server.http1_only(),
-        Version::Two => server.http2_only(),
-    };
-    server
-        .http1()
-        // No more than a hundred header fields, which is what hyper takes, faster than a number that it is told.
-        .max_buf_size(limits.max_head);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(ALIVE)
-        .keep_alive_timeout(ALIVE)
-        .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX));
-    let mut connection = pin!(server.serve_connection(TokioIo::new(Flat::new(stream)), service));
     let relay = Relay::new();
     let mut step = |cx: &mut Context<'_>| {
         while let Poll::Ready(Some(word)) = words.poll_next_unpin(cx) {
