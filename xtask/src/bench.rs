@@ -43,7 +43,7 @@ pub(crate) struct Bench {
     #[arg(long, requires = "instructions")]
     accept: bool,
     /// For the proxy: `--rounds N`, `--secs N`, `--connections N`, `--json`.
-    #[arg(last = true, value_name = "ARGUMENT")]
+    #[arg(last = true, requires = "proxy", value_name = "ARGUMENT")]
     arguments: Vec<String>,
 }
 

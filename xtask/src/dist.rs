@@ -1,7 +1,7 @@
 //! The binary for production: built once so that it counts what it does, put to work, and built again with the counts.
 //!
 //! What runs often then stands together and what hardly runs is out of the way, which is worth about a tenth of a
-//! request's time (docs/performance.md). `cargo build --release` makes the same program without it.
+//! request's time (docs/adr/0022). `cargo build --release` makes the same program without it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
