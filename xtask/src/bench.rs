@@ -10,6 +10,7 @@ use clap::Args;
 use crate::cargo::cargo;
 use crate::dist;
 use crate::outcome::Stop;
+use crate::root::target;
 use crate::step;
 
 /// All of it, or what is named.
@@ -60,10 +61,14 @@ impl Bench {
         if self.proxy || self.scale || is_all {
             let server = server()?;
             if self.proxy || is_all {
-                with_the_server(&server, "the whole job, beside other proxies", "proxy", &self.arguments)?;
+                let what = "the whole job, beside other proxies";
+                step::run(
+                    what,
+                    with_the_server(&server, "proxy", &self.arguments).env("BEARWARD_BARE", bare()?),
+                )?;
             }
             if self.scale || is_all {
-                with_the_server(&server, "how what it costs grows", "scale", &self.only)?;
+                step::run("how what it costs grows", &mut with_the_server(&server, "scale", &self.only))?;
             }
         }
         if self.instructions || is_all {
@@ -83,11 +88,19 @@ fn server() -> Result<PathBuf, Stop> {
     std::path::absolute(&other).map_err(Stop::file(other.display().to_string()))
 }
 
-fn with_the_server(server: &Path, what: &str, name: &str, arguments: &[String]) -> Result<(), Stop> {
+/// The forwarder that does none of the job.
+fn bare() -> Result<PathBuf, Stop> {
+    let words =
+        ["build", "--locked", "--quiet", "--release", "--package", "bearward-gateway", "--example", "bare"];
+    step::run("a forwarder that does none of the job", &mut cargo(&words))?;
+    Ok(target().join("release/examples/bare"))
+}
+
+fn with_the_server(server: &Path, name: &str, arguments: &[String]) -> Command {
     // Not optimized itself: it only asks, or starts what does.
     let mut command = cargo(&["test", "--locked", "--quiet", "--package", "bearward-tests", "--bench", name]);
     command.arg("--").args(arguments).env("BEARWARD_BIN", server);
-    step::run(what, &mut command)
+    command
 }
 
 fn pieces() -> Result<(), Stop> {

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::cargo::cargo;
 use crate::outcome::Stop;
-use crate::root::root;
+use crate::root::target;
 use crate::step;
 use crate::tools::profdata;
 
@@ -117,6 +117,5 @@ fn host() -> Result<String, Stop> {
 }
 
 fn folder() -> PathBuf {
-    // As cargo takes it, which we start at the root.
-    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())).join("dist")
+    target().join("dist")
 }

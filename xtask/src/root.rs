@@ -17,3 +17,9 @@ pub(crate) fn test_tools() -> PathBuf {
 pub(crate) fn tool_lists() -> PathBuf {
     root().join("tests/tools")
 }
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    // As cargo takes it, which we start at the root.
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}

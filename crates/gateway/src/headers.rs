@@ -7,7 +7,8 @@
 use std::net::IpAddr;
 
 use bytes::BytesMut;
-use http::header::{CONNECTION, HeaderName, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 /// Hop-by-hop whatever `Connection` says (RFC 9110 §7.6.1).
@@ -127,7 +128,7 @@ pub fn clean_request(headers: &mut HeaderMap, reserved: &Reserved) {
 }
 
 /// The same for a request that was judged by its headers: also without what could be taken for another one.
-pub fn clean_judged_request(headers: &mut HeaderMap, reserved: &Reserved) {
+fn clean_judged_request(headers: &mut HeaderMap, reserved: &Reserved) {
     remove_named_in_connection(headers);
     remove(headers, |name| {
         let text = name.as_str();
@@ -142,6 +143,33 @@ const OTHER_METHODS: Names = Names::new(&["x-http-method-override", "x-http-meth
 /// servers read `_` as `-`, so that `mcp_session_id` would be a session that nobody has judged (SPEC PX-7, HARD 27).
 fn is_ambiguous(name: &str) -> bool {
     (name.as_bytes().contains(&b'_') && !name.starts_with("mcp-param-")) || OTHER_METHODS.hold(name)
+}
+
+/// What is taken out of the head of a request that was judged.
+pub(crate) struct Taken {
+    /// What goes on, but for what is said of the caller.
+    pub(crate) headers: HeaderMap,
+    /// The caller's own credential.
+    pub(crate) authorization: Option<HeaderValue>,
+    /// The host that the caller asked for.
+    pub(crate) host: Option<HeaderValue>,
+}
+
+/// Takes what goes on out of a head, whose headers are gone then: nothing is copied that every request has.
+/// `is_see_through`: the server behind verifies callers by itself, so their credential goes on.
+pub(crate) fn take_judged(head: &mut Parts, reserved: &Reserved, is_see_through: bool) -> Taken {
+    let mut headers = std::mem::take(&mut head.headers);
+    let authorization = headers.remove(AUTHORIZATION);
+    let named = headers.remove(HOST);
+    let host = match head.uri.authority() {
+        Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
+        None => named,
+    };
+    clean_judged_request(&mut headers, reserved);
+    if let Some(credential) = authorization.as_ref().filter(|_| is_see_through) {
+        headers.insert(AUTHORIZATION, credential.clone());
+    }
+    Taken { headers, authorization, host }
 }
 
 /// Makes an upstream's headers fit for the caller. A challenge from behind speaks about *our* credential
@@ -165,13 +193,13 @@ pub fn set_forwarded(
     proto: &'static str,
 ) {
     const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-    const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+    const ASKED: HeaderName = HeaderName::from_static("x-forwarded-host");
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     if let Some(value) = peer.and_then(text_of) {
         headers.insert(FOR, value);
     }
     if let Some(host) = host {
-        headers.insert(HOST, host);
+        headers.insert(ASKED, host);
     }
     headers.insert(PROTO, HeaderValue::from_static(proto));
 }

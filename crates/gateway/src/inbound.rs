@@ -14,7 +14,7 @@ use bearward_guard::{Guard, Mode, Verified, bearer};
 use bearward_observe::{AuditTrail, Event, Rejection};
 use bearward_supply::Caller;
 use bearward_token::AccessToken;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
@@ -24,7 +24,7 @@ use crate::answer::{Answered, Asked};
 use crate::browser::BrowserRules;
 use crate::cors;
 use crate::forward::{Again, ForwardError, Forwarder, Outgoing, Payload};
-use crate::headers::{self, Reserved};
+use crate::headers::{self, Reserved, Taken};
 use crate::identity::Identity;
 use crate::judge::Admitted;
 use crate::lifetime::{Presented, Ticket, while_it_holds};
@@ -284,17 +284,8 @@ impl Inbound {
         caller: Option<&Verified>,
         is_cut: bool,
     ) -> Result<(HeaderMap, Option<HeaderValue>), SigningError> {
-        let mut headers = std::mem::take(&mut head.headers);
-        let authorization = headers.remove(AUTHORIZATION);
-        let host = headers.remove(HOST);
-        let host = match head.uri.authority() {
-            Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
-            None => host,
-        };
-        headers::clean_judged_request(&mut headers, &self.reserved);
-        if let Some(credential) = authorization.as_ref().filter(|_| self.is_see_through()) {
-            headers.insert(AUTHORIZATION, credential.clone());
-        }
+        let Taken { mut headers, authorization, host } =
+            headers::take_judged(head, &self.reserved, self.is_see_through());
         headers::set_forwarded(&mut headers, peer, host, self.proto);
         if let Some(caller) = caller {
             self.identity.tell(&mut headers, caller, &*self.forwarder.clock)?;

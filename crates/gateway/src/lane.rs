@@ -29,7 +29,7 @@ use crate::relay::Relay;
 type Stream = TokioIo<Flat<Hearing<TcpStream>>>;
 
 /// How long a server may take to read the rest of a request that it has answered already.
-const REST_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const REST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection that carries one request at a time.
 pub(crate) struct Lane(Box<Ends>);
@@ -224,7 +224,10 @@ impl HttpBody for Answer {
         match &polled {
             Poll::Ready(Some(Err(_))) => self.lane = None,
             Poll::Ready(None) => self.ended(),
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.ended(),
+            // Nobody asks for what follows trailers, which is nothing.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || self.incoming.is_end_stream() => {
+                self.ended();
+            }
             _ => {}
         }
         polled.map_err(BodyError::from)

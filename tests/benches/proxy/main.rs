@@ -1,5 +1,5 @@
 //! What the whole job costs beside what an operator would otherwise run: nginx that forwards and looks at nothing, HAProxy
-//! that forwards or verifies each token.
+//! that forwards or verifies each token; and a bare forwarder on the libraries that ours is made with, which looks at nothing.
 //!
 //! Each proxy has one worker on one core; the upstream and the load share another. They take turns, so that a drift of the
 //! machine's speed hits all alike: quote ratios, not figures. What is not installed is said and left out.

@@ -49,7 +49,7 @@ impl Peers {
     pub(crate) async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         write_tokens(folder.path());
-        let [upstream, tokens, nginx, haproxy, haproxy_jwt, ours, admin] =
+        let [upstream, tokens, nginx, bare, haproxy, haproxy_jwt, ours, admin] =
             std::array::from_fn(|_| free_address().unwrap());
         let mut peers = Self { folder, running: Vec::new(), targets: Vec::new() };
         let words = [
@@ -86,6 +86,9 @@ impl Peers {
         peers.target("direct", upstream, None, Tokens::One);
         let id = peers.run(0, &["nginx", "-c", text(&plain)], nginx).await;
         peers.target("nginx-plain", nginx, Some(id), Tokens::One);
+        let program = built("BEARWARD_BARE");
+        let id = peers.run(0, &[&program, &bare.to_string(), &upstream.to_string()], bare).await;
+        peers.target("bare", bare, Some(id), Tokens::One);
         if is_installed("haproxy") {
             let id = peers.run(0, &["haproxy", "-db", "-f", text(&verifying)], haproxy_jwt).await;
             peers.target("haproxy-plain", haproxy, Some(id), Tokens::One);
@@ -94,9 +97,7 @@ impl Peers {
         } else {
             eprintln!("haproxy is not installed and left out");
         }
-        let bearward =
-            std::env::var("BEARWARD_BIN").expect("`cargo xtask bench --proxy` says where the server is");
-        let id = peers.run(0, &[&bearward, "serve", "--config", text(&own)], ours).await;
+        let id = peers.run(0, &[&built("BEARWARD_BIN"), "serve", "--config", text(&own)], ours).await;
         peers.target("ours", ours, Some(id), Tokens::One);
         peers.target("ours.cold", ours, Some(id), Tokens::Many);
         peers
@@ -153,6 +154,12 @@ fn write_tokens(folder: &Path) {
     write("jwks.json", serde_json::json!({"keys": [key.public_jwk()]}).to_string());
     let encoded = STANDARD.encode(key.public_der());
     write("key.pem", format!("-----BEGIN PUBLIC KEY-----\n{encoded}\n-----END PUBLIC KEY-----\n"));
+}
+
+/// A program that was built for this.
+fn built(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("`cargo xtask bench --proxy` says by {variable} where it is"))
 }
 
 fn is_installed(name: &str) -> bool {

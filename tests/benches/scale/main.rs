@@ -21,6 +21,7 @@ mod streams;
 
 use std::time::Duration;
 
+use load::Figures;
 use server::Server;
 
 /// Connections at once.
@@ -36,6 +37,9 @@ const ROUNDS: (usize, u32) = (3, 3);
 /// it, as it is in each minute of a server's life.
 const A_MINUTE: (usize, u32) = (1, 60);
 const MANY: usize = 100_000;
+/// Beside open streams and without them, by a few connections: rare waits need many answers.
+const ROUNDS_BESIDE: (usize, u32) = (5, 4);
+const FEW: u32 = 8;
 
 /// What is promised.
 const MOST_FOR_STREAMS_MIB: f64 = 250.0;
@@ -146,19 +150,38 @@ async fn open_streams(broken: &mut Vec<String>) {
     let many = streams::possible(STREAMS);
     let mut behind = streams::Upstream::start().await;
     let server = Server::start(1, Some(behind.address)).await;
-    let alone = server.under_load(8, 4).await;
+    let alone = others(&server).await;
     let callers = streams::Callers::open(server.address, &server.token, many).await;
-    let beside = server.under_load(8, 4).await;
-    println!("\n{many} open event streams: {:.0} MiB", beside.resident_mib);
+    let beside = others(&server).await;
+    let held = beside.0.resident_mib;
+    println!("\n{many} open event streams: {held:.0} MiB");
     println!(
-        "others beside them: p50 {:.2} ms, p99 {:.2} ms; without them p50 {:.2} ms, p99 {:.2} ms",
-        beside.p50_ms, beside.p99_ms, alone.p50_ms, alone.p99_ms
+        "{:>12} {:>8} {:>8} {:>8} {:>12} {:>12}",
+        "others", "us/req", "p50 ms", "p99 ms", "nginx p50 ms", "nginx p99 ms"
     );
+    for (what, (ours, forwarder)) in [("without them", alone), ("beside them", beside)] {
+        println!(
+            "{what:>12} {:>8.1} {:>8.2} {:>8.2} {:>12.2} {:>12.2}",
+            ours.cpu_us, ours.p50_ms, ours.p99_ms, forwarder.p50_ms, forwarder.p99_ms
+        );
+    }
     let most = MOST_FOR_STREAMS_MIB * many as f64 / STREAMS as f64;
-    if beside.resident_mib > most {
+    if held > most {
         broken.push(format!("{many} streams in less than {most:.0} MiB"));
     }
     callers.all_get_an_event(&mut behind).await;
     println!("each of them got the event that was sent then");
     server.stop().await;
+}
+
+/// What some few callers wait for, in turn with what they wait for at nginx on the same core: what both feel is not ours
+/// alone.
+async fn others(server: &Server) -> (Figures, Figures) {
+    let (rounds, secs) = ROUNDS_BESIDE;
+    let (mut ours, mut forwarder) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        ours.push(server.under_load(FEW, secs).await);
+        forwarder.push(server.forwarder_under_load(FEW, secs).await);
+    }
+    (load::median(&ours), load::median(&forwarder))
 }

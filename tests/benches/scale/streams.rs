@@ -50,7 +50,10 @@ pub(crate) struct Upstream {
 impl Upstream {
     pub(crate) async fn start() -> Self {
         raise_limit();
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        // With the load, on the core that the server has not got.
+        let mut process = Command::new("taskset")
+            .args(["-c", "1"])
+            .arg(std::env::current_exe().unwrap())
             .arg(BEHIND)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -125,3 +125,48 @@ fn a_header_with_a_meaning_of_its_own_cannot_carry_a_claim() {
         assert!(!is_taken(&HeaderName::from_static(name)), "{name}");
     }
 }
+
+fn head_of(uri: &str, pairs: &[(&str, &str)]) -> Parts {
+    let (mut head, ()) = http::Request::builder().uri(uri).body(()).unwrap().into_parts();
+    head.headers = map(pairs);
+    head
+}
+
+// SPEC RS-8: the credential leaves the request, and is at hand for streams that outlive a verdict.
+#[test]
+fn what_is_taken_out_of_a_head_is_clean_and_beside_it_are_the_callers_credential_and_host() {
+    let pairs = [
+        ("authorization", "Bearer alices"),
+        ("host", "mcp.example.com"),
+        ("cookie", "c=1"),
+        ("x_tenant", "b"),
+        ("x-http-method-override", "DELETE"),
+        ("accept", "*/*"),
+    ];
+    let mut head = head_of("/mcp", &pairs);
+    let Taken { headers, authorization, host } = take_judged(&mut head, &Reserved::default(), false);
+    assert_eq!(headers, map(&[("accept", "*/*")]));
+    assert_eq!(authorization.unwrap(), "Bearer alices");
+    assert_eq!(host.unwrap(), "mcp.example.com");
+    assert!(head.headers.is_empty());
+}
+
+#[test]
+fn a_server_behind_that_verifies_by_itself_gets_the_callers_credential_and_no_other_private_header() {
+    let pairs = [("authorization", "Bearer alices"), ("cookie", "c=1"), ("host", "mcp.example.com")];
+    let Taken { headers, authorization, .. } =
+        take_judged(&mut head_of("/mcp", &pairs), &Reserved::default(), true);
+    assert_eq!(headers, map(&[("authorization", "Bearer alices")]));
+    assert_eq!(authorization.unwrap(), "Bearer alices");
+    let nothing = take_judged(&mut head_of("/mcp", &[]), &Reserved::default(), true);
+    assert!(nothing.headers.is_empty() && nothing.authorization.is_none() && nothing.host.is_none());
+}
+
+// RFC 9110 §7.2, RFC 9113 §8.3.1
+#[test]
+fn the_host_of_the_target_counts_before_the_header() {
+    let mut head = head_of("https://target.example.com/mcp", &[("host", "header.example.com")]);
+    let taken = take_judged(&mut head, &Reserved::default(), false);
+    assert_eq!(taken.host.unwrap(), "target.example.com");
+    assert!(taken.headers.is_empty());
+}

@@ -113,6 +113,20 @@ async fn a_connection_whose_answer_has_ended_carries_the_next_request() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_answer_has_ended_with_trailers_carries_the_next_request() {
+    let trailed = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
+    let (mut server, lanes) = (scripted(&[&[trailed, ANOTHER]]).await, lanes());
+    let mut answer = server.head(&lanes).await.unwrap();
+    // As a server reads it on, to whom trailers are the end.
+    assert_eq!(answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap(), "hello");
+    let trailers = answer.body_mut().frame().await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(trailers["x-sum"], "1");
+    drop(answer);
+    assert_eq!(server.asked(&lanes).await.unwrap(), "another");
+    assert_eq!(server.connections(), [0, 0]);
+}
+
+#[tokio::test]
 async fn a_request_names_its_host_and_its_path_alone() {
     let (mut server, lanes) = (scripted(&[&[PLAIN]]).await, lanes());
     server.asked(&lanes).await.unwrap();

@@ -3,10 +3,12 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::body::BodyError;
+use crate::lane::REST_TIMEOUT;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -43,30 +45,54 @@ async fn an_upload_goes_on_to_its_end_also_when_its_answer_was_complete_before()
 
 #[tokio::test]
 async fn a_body_at_hand_goes_on_to_its_end_also_when_its_answer_was_complete_before() {
-    const LONG: usize = 8 * 1024 * 1024;
+    let (read_on, server) = answered_before_it_was_read().await;
+    read_on.send(()).unwrap();
+    let count = tokio::time::timeout(SOON, server).await.unwrap().unwrap();
+    assert!(count >= LONG, "{count} bytes came, of {LONG} and a head");
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_goes_on_for_a_minute_and_no_longer() {
+    for (waited, is_given_up) in [(REST_TIMEOUT - SOON, false), (REST_TIMEOUT + SOON, true)] {
+        let (read_on, server) = answered_before_it_was_read().await;
+        // Until the minute has begun.
+        tokio::task::yield_now().await;
+        tokio::time::pause();
+        tokio::time::advance(waited).await;
+        tokio::time::resume();
+        read_on.send(()).unwrap();
+        let count = tokio::time::timeout(SOON, server).await.unwrap().unwrap();
+        assert_eq!(count < LONG, is_given_up, "{count} bytes came, of {LONG} and a head");
+    }
+}
+
+/// More than fits into what the kernel keeps for two ends of a connection.
+const LONG: usize = 32 * 1024 * 1024;
+
+/// A request as long as that, answered before it was read; when it is told to, the server reads it, and says at the end how
+/// much came.
+async fn answered_before_it_was_read() -> (oneshot::Sender<()>, JoinHandle<usize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let to: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    let (read_on, told) = tokio::sync::oneshot::channel::<()>();
+    let (read_on, told) = oneshot::channel();
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut came = vec![0; 1024];
+        let mut came = vec![0; 64 * 1024];
         let mut count = stream.read(&mut came).await.unwrap();
         stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").await.unwrap();
         told.await.unwrap();
         while count < LONG {
-            match stream.read(&mut came).await.unwrap() {
-                0 => break,
-                more => count += more,
+            match stream.read(&mut came).await {
+                // A connection that is given up ends, or is reset.
+                Ok(0) | Err(_) => break,
+                Ok(more) => count += more,
             }
         }
         count
     });
     let request = Request::post(to.clone()).body(body::full(vec![b'x'; LONG])).unwrap();
-    let client = UpstreamClient::new().unwrap();
-    let answer = client.send(Box::new(request), &to, SOON).await.unwrap();
+    let answer = UpstreamClient::new().unwrap().send(Box::new(request), &to, SOON).await.unwrap();
     assert_eq!(answer.status(), 202);
     drop(answer);
-    read_on.send(()).unwrap();
-    let count = tokio::time::timeout(SOON, server).await.unwrap().unwrap();
-    assert!(count >= LONG, "{count} bytes came, of {LONG} and a head");
+    (read_on, server)
 }
