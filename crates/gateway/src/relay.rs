@@ -42,20 +42,23 @@ impl Relay {
         let mut own = Context::from_waker(&self.waker);
         task.register(cx.waker());
         is_polled.store(true, Ordering::SeqCst);
-        let mut polled = Poll::Pending;
         for _ in 0..ROUNDS {
             was_woken.swap(false, Ordering::SeqCst);
-            polled = step(&mut own);
-            if polled.is_ready() || !was_woken.load(Ordering::SeqCst) {
+            let polled = step(&mut own);
+            if polled.is_ready() {
+                is_polled.store(false, Ordering::SeqCst);
+                return polled;
+            }
+            if !was_woken.load(Ordering::SeqCst) {
                 break;
             }
         }
         is_polled.store(false, Ordering::SeqCst);
         // What came too late for the last round, or after all of them.
-        if polled.is_pending() && was_woken.load(Ordering::SeqCst) {
+        if was_woken.load(Ordering::SeqCst) {
             cx.waker().wake_by_ref();
         }
-        polled
+        Poll::Pending
     }
 
     /// Whether something has happened since it was polled.
