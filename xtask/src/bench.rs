@@ -17,7 +17,7 @@ use crate::step;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask bench                                    all of it, which takes its time\n  \
-    cargo xtask bench --proxy -- --rounds 5 --secs 4     beside nginx and HAProxy, where they are installed\n  \
+    cargo xtask bench --proxy -- --rounds 5 --secs 4     beside nginx, HAProxy and a bare forwarder\n  \
     BEARWARD_BIN=target/release/bearward cargo xtask bench --proxy    the same of another binary\n  \
     cargo xtask bench --scale                            growth, start-up, size: what is promised, or an error\n  \
     cargo xtask bench --scale --only tokens,streams      these parts of it\n  \
@@ -90,10 +90,12 @@ fn server() -> Result<PathBuf, Stop> {
 
 /// The forwarder that does none of the job.
 fn bare() -> Result<PathBuf, Stop> {
-    let words =
-        ["build", "--locked", "--quiet", "--release", "--package", "bearward-gateway", "--example", "bare"];
-    step::run("a forwarder that does none of the job", &mut cargo(&words))?;
-    Ok(target().join("release/examples/bare"))
+    let target = target();
+    let mut command = cargo(&["build", "--locked", "--quiet", "--release", "--package", "bearward-gateway"]);
+    // Where it is looked for, whatever else is set.
+    command.args(["--example", "bare", "--target-dir"]).arg(&target).env_remove("CARGO_BUILD_TARGET");
+    step::run("a forwarder that does none of the job", &mut command)?;
+    Ok(target.join("release/examples/bare"))
 }
 
 fn with_the_server(server: &Path, name: &str, arguments: &[String]) -> Command {

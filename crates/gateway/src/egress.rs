@@ -184,7 +184,7 @@ impl Egress {
         headers::clean_request(&mut headers, &self.reserved);
         if length.is_some_and(|length| length <= REPLAY_LIMIT) {
             let body = body::collect(incoming, REPLAY_LIMIT as usize).await?;
-            let again = Again { method: method.clone(), headers: headers.clone(), body: body.clone() };
+            let again = Again::of(&method, &headers, &body);
             return Ok((Outgoing::new(method, headers, Payload::Collected(body)), Some(again)));
         }
         if let Some(length) = length {

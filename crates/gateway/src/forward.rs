@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 
 use crate::answer::Answered;
 use crate::body::{self, Body};
+use crate::noted::Noted;
 use crate::provider::{AttachError, Credential};
 use crate::upstream::{ANSWER_TIMEOUT, UPLOAD_TIMEOUT, UpstreamClient, UpstreamError, origin_of};
 
@@ -34,12 +35,9 @@ pub struct Outgoing {
 
 /// A request whose body is at hand, to be sent once more if its token is refused.
 pub struct Again {
-    /// As the caller sent it.
-    pub method: Method,
-    /// Clean.
-    pub headers: HeaderMap,
-    /// The whole of it.
-    pub body: Bytes,
+    method: Method,
+    headers: Noted,
+    body: Bytes,
 }
 
 /// A body that leaves.
@@ -181,10 +179,15 @@ impl Outgoing {
 }
 
 impl Again {
+    /// Of a request with these clean headers and the whole of its body.
+    pub fn of(method: &Method, headers: &HeaderMap, body: &Bytes) -> Self {
+        Self { method: method.clone(), headers: Noted::of(headers), body: body.clone() }
+    }
+
     /// To be sent.
     pub fn request(self) -> Outgoing {
         let Self { method, headers, body } = self;
-        Outgoing::new(method, headers, Payload::Collected(body))
+        Outgoing::new(method, headers.read(), Payload::Collected(body))
     }
 }
 

@@ -143,13 +143,8 @@ impl Inbound {
         let before = self.forwarder.clock.monotonic().saturating_sub(received).saturating_sub(waited);
         let (credential, principal) = (credential.as_ref(), caller.as_deref());
         let is_see_through = self.is_see_through();
-        let method = || head.method.clone();
-        let again = credential.is_some().then(|| Again {
-            method: method(),
-            headers: headers.clone(),
-            body: bytes.clone(),
-        });
-        let outgoing = Outgoing::new(method(), headers, Payload::Collected(bytes.clone()));
+        let again = credential.is_some().then(|| Again::of(&head.method, &headers, &bytes));
+        let outgoing = Outgoing::new(head.method.clone(), headers, Payload::Collected(bytes.clone()));
         let outgoing = outgoing.see_through(is_see_through);
         let again = || self.once_more(again?, caller.as_ref());
         let forwarded = self.forwarder.forward(outgoing, &uri, again, credential, principal).await;

@@ -31,6 +31,7 @@ pub mod lifetime;
 pub mod listener;
 pub mod listing;
 pub mod location;
+mod noted;
 pub mod pages;
 pub mod provider;
 pub mod receiver;

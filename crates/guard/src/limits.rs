@@ -4,6 +4,7 @@
 //! are forgotten first, which at worst lets a caller begin anew.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{Equivalent, UnitWeighter};
 
 /// Most callers, clients or addresses whose rates are remembered, each.
 const MOST_STATES: usize = 100_000;
@@ -71,9 +72,16 @@ pub struct Limits {
 }
 
 /// Who is limited: an issuer and a name of its, or an address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Key {
     Named(Issuer, Arc<str>),
+    Address(IpAddr),
+}
+
+/// The same while it is looked for, which takes no share in the names.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Who<'a> {
+    Named(&'a Issuer, &'a Arc<str>),
     Address(IpAddr),
 }
 
@@ -129,12 +137,11 @@ impl Limits {
     /// # Errors
     /// The first limit that is exceeded.
     pub fn count(&self, caller: &Principal) -> Result<(), Exceeded> {
-        let named = |name: &Arc<str>| Key::Named(caller.issuer.clone(), name.clone());
         if let Some(subjects) = &self.subjects {
-            subjects.count(&named(&caller.subject))?;
+            subjects.count(Who::Named(&caller.issuer, &caller.subject))?;
         }
         if let (Some(clients), Some(client)) = (&self.clients, &caller.client) {
-            clients.count(&named(client))?;
+            clients.count(Who::Named(&caller.issuer, client))?;
         }
         match &self.all {
             Some((rate, all)) => all.check().map_err(|wait| Exceeded {
@@ -152,8 +159,8 @@ impl Limits {
     /// How long it has to wait.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Exceeded> {
         let Some(addresses) = &self.addresses else { return Ok(()) };
-        let left =
-            self.blocked.get(&by_network(address)).unwrap_or_default().saturating_sub(self.clock.monotonic());
+        let until = self.blocked.get(&Who::by_network(address)).unwrap_or_default();
+        let left = until.saturating_sub(self.clock.monotonic());
         if left.is_zero() {
             return Ok(());
         }
@@ -163,9 +170,9 @@ impl Limits {
     /// Counts a refused token from an address.
     pub fn failed(&self, address: IpAddr) {
         let Some(addresses) = &self.addresses else { return };
-        let key = by_network(address);
-        if let Err(exceeded) = addresses.count(&key) {
-            self.blocked.insert(key, self.clock.monotonic() + exceeded.retry_after);
+        let network = Who::by_network(address);
+        if let Err(exceeded) = addresses.count(network) {
+            self.blocked.insert(network.key(), self.clock.monotonic() + exceeded.retry_after);
         }
     }
 }
@@ -216,10 +223,10 @@ impl Keyed {
         Self { policy, rate, states: states(), clock: ByClock(clock) }
     }
 
-    fn count(&self, key: &Key) -> Result<(), Exceeded> {
-        let limiter = match self.states.get(key) {
+    fn count(&self, who: Who<'_>) -> Result<(), Exceeded> {
+        let limiter = match self.states.get(&who) {
             Some(limiter) => limiter,
-            None => self.begin(key),
+            None => self.begin(&who.key()),
         };
         limiter.check().map_err(|wait| Exceeded {
             policy: self.policy,
@@ -243,8 +250,39 @@ fn states<V: Clone>() -> States<V> {
     Cache::with(EXPECTED, most, UnitWeighter, RandomState::default(), DefaultLifecycle::default())
 }
 
-fn by_network(address: IpAddr) -> Key {
-    Key::Address(network_of(address))
+impl Who<'_> {
+    fn by_network(address: IpAddr) -> Self {
+        Self::Address(network_of(address))
+    }
+
+    fn key(self) -> Key {
+        match self {
+            Self::Named(issuer, name) => Key::Named(issuer.clone(), name.clone()),
+            Self::Address(address) => Key::Address(address),
+        }
+    }
+}
+
+impl Key {
+    fn who(&self) -> Who<'_> {
+        match self {
+            Self::Named(issuer, name) => Who::Named(issuer, name),
+            Self::Address(address) => Who::Address(*address),
+        }
+    }
+}
+
+// What looks for it has the same hash.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.who().hash(state);
+    }
+}
+
+impl Equivalent<Key> for Who<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self == key.who()
+    }
 }
 
 /// Rounded up, and at most an hour: whoever comes back after that must find room.

@@ -27,7 +27,10 @@ pub struct Handle {
 
 /// The name that tokens are counted under, with its counter looked up once. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Label {
+pub struct Label(Arc<Named>);
+
+#[derive(Debug)]
+struct Named {
     name: Arc<str>,
     hits: Hits,
 }
@@ -65,12 +68,12 @@ impl Label {
     pub fn new(name: &str, observer: &Observer) -> Self {
         let name: Arc<str> = name.into();
         let hits = observer.metrics().hits(&name);
-        Self { name, hits }
+        Self(Arc::new(Named { name, hits }))
     }
 
     /// The name.
     pub fn name(&self) -> &Arc<str> {
-        &self.name
+        &self.0.name
     }
 }
 
@@ -119,7 +122,7 @@ impl Handle {
             // Whether it starts one or one is under way: this caller has its token.
             let _ = entry.claim(Some(&held));
         }
-        entry.observer.hit(&self.label.hits);
+        entry.observer.hit(&self.label.0.hits);
         Some(Supplied { held })
     }
 
@@ -147,7 +150,7 @@ impl Handle {
             if is_due(held, wanted, &now) || is_id_due {
                 let _ = entry.claim(Some(held));
             }
-            entry.observer.hit(&self.label.hits);
+            entry.observer.hit(&self.label.0.hits);
             return Ok(Supplied { held: held.clone() });
         }
         let has_id = |held: &Held| held.id_at(&Moment::now(&*entry.clock)).is_some();
@@ -251,7 +254,7 @@ impl Handle {
 
     /// Whose token it is.
     pub fn name(&self) -> &Arc<str> {
-        &self.label.name
+        self.label.name()
     }
 
     pub(crate) fn entry(&self) -> &Arc<Entry> {
@@ -347,7 +350,7 @@ impl Changes {
 
 impl Probe for Handle {
     fn name(&self) -> String {
-        format!("provider {}", self.label.name)
+        format!("provider {}", self.label.name())
     }
 
     fn condition(&self) -> Condition {

@@ -92,7 +92,7 @@ pub(crate) fn tree(id: u32) -> Vec<u32> {
 }
 
 /// proc(5): user and system time are the fourteenth and fifteenth field of `stat`, in hundredths of a second.
-fn cpu_seconds(processes: &[u32]) -> f64 {
+pub(crate) fn cpu_seconds(processes: &[u32]) -> f64 {
     let ticks = |id: &u32| -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         let fields: Vec<_> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();

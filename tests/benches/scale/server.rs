@@ -43,8 +43,9 @@ impl Server {
         let token = write_tokens(&folder, tokens);
         let [own_upstream, token_endpoint, forwarder, address, admin] =
             std::array::from_fn(|_| free_address().unwrap());
-        // By itself a listener takes a quarter of the files that it may open; a stream is one connection of it.
-        let streams = if upstream.is_some() { "server: {maxConnections: 10000, " } else { "server: {" };
+        // By itself a listener takes a quarter of the files that it may open; a stream is one connection of it, and others
+        // want to be let in beside.
+        let streams = if upstream.is_some() { "server: {maxConnections: 11000, " } else { "server: {" };
         let words = [
             ("server: {", streams.to_owned()),
             ("@DIR@", folder.path().display().to_string()),
@@ -84,6 +85,11 @@ impl Server {
     /// What a request costs.
     pub(crate) async fn under_load(&self, connections: u32, secs: u32) -> Figures {
         self.load(self.address, self.process, connections, secs).await
+    }
+
+    /// The processor time that it has used so far, in seconds.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        load::cpu_seconds(&load::tree(self.process))
     }
 
     /// What it costs nginx to forward it.

@@ -146,11 +146,12 @@ impl Callers {
     }
 
     /// One event is sent to all, and each hears it.
-    pub(crate) async fn all_get_an_event(mut self, upstream: &mut Upstream) {
+    pub(crate) async fn all_got_an_event(mut self, upstream: &mut Upstream) -> Self {
         upstream.send("later").await;
         for stream in &mut self.0 {
             assert!(until(stream, "notifications/later").await, "a stream has not got the later event");
         }
+        self
     }
 }
 

@@ -112,18 +112,36 @@ async fn a_connection_whose_answer_has_ended_carries_the_next_request() {
     assert_eq!(server.connections(), [0; 4]);
 }
 
-#[tokio::test]
-async fn a_connection_whose_answer_has_ended_with_trailers_carries_the_next_request() {
-    let trailed = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
-    let (mut server, lanes) = (scripted(&[&[trailed, ANOTHER]]).await, lanes());
-    let mut answer = server.head(&lanes).await.unwrap();
-    // As a server reads it on, to whom trailers are the end.
+const TRAILED: &str =
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
+
+/// Reads an answer on as a server does, to whom trailers are the end.
+async fn until_trailers(mut answer: Answered) {
     assert_eq!(answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap(), "hello");
     let trailers = answer.body_mut().frame().await.unwrap().unwrap().into_trailers().unwrap();
     assert_eq!(trailers["x-sum"], "1");
-    drop(answer);
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_has_ended_with_trailers_carries_the_next_request() {
+    let (mut server, lanes) = (scripted(&[&[TRAILED, ANOTHER]]).await, lanes());
+    until_trailers(server.head(&lanes).await.unwrap()).await;
     assert_eq!(server.asked(&lanes).await.unwrap(), "another");
     assert_eq!(server.connections(), [0, 0]);
+}
+
+// SPEC PX-8
+#[tokio::test]
+async fn behind_trailers_too_a_connection_is_kept_only_where_it_is_free() {
+    let unasked = format!("{TRAILED}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    let last = TRAILED.replace("OK\r\n", "OK\r\nConnection: close\r\n");
+    for script in [unasked, last] {
+        let script: &str = script.leak();
+        let (mut server, lanes) = (scripted(&[&[script, PLAIN], &[ANOTHER]]).await, lanes());
+        until_trailers(server.head(&lanes).await.unwrap()).await;
+        assert_eq!(server.asked(&lanes).await.unwrap(), "another");
+        assert_eq!(server.connections(), [0, 1]);
+    }
 }
 
 #[tokio::test]
