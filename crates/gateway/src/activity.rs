@@ -1,25 +1,21 @@
 //! Notices connections that do nothing: each costs a file descriptor, which anybody can ask for without a token.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Response;
 
 use crate::body::Body;
 
-/// What happens on one connection.
+/// What happens on one connection. The lower half counts requests whose answers are not complete. The upper half counts those
+/// that have come and those that have ended: whoever looks twice sees whether something happened. It may begin anew, for
+/// nobody has so many between two looks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Activity(Arc<State>);
+pub(crate) struct Activity(Arc<AtomicU64>);
 
-#[derive(Debug, Default)]
-struct State {
-    /// Requests whose answers are not complete.
-    open: AtomicU32,
-    /// Requests that have come, and those that have ended: whoever looks twice sees whether something happened. It may begin
-    /// anew, for nobody has so many between two looks.
-    events: AtomicU32,
-}
+/// One in the upper half.
+const EVENT: u64 = 1 << u32::BITS;
 
 /// One open request. It ends when this is dropped.
 #[derive(Debug)]
@@ -50,8 +46,7 @@ impl Activity {
 
     /// A request has come.
     pub(crate) fn open(&self) -> Open {
-        self.0.open.fetch_add(1, Ordering::Relaxed);
-        self.0.events.fetch_add(1, Ordering::Relaxed);
+        self.0.fetch_add(EVENT + 1, Ordering::Relaxed);
         Open(self.clone())
     }
 
@@ -61,8 +56,8 @@ impl Activity {
         let mut seen = 0;
         let mut looks = LOOKS;
         loop {
-            let events = self.0.events.load(Ordering::Relaxed);
-            let is_busy = self.0.open.load(Ordering::Relaxed) > 0;
+            let counts = self.0.load(Ordering::Relaxed);
+            let (events, is_busy) = (counts / EVENT, counts % EVENT > 0);
             if events == 0 {
                 return;
             }
@@ -78,8 +73,7 @@ impl Activity {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.0.0.events.fetch_add(1, Ordering::Relaxed);
+        self.0.0.fetch_add(EVENT - 1, Ordering::Relaxed);
     }
 }
 

@@ -21,12 +21,12 @@ use tokio::net::TcpStream;
 
 use crate::alarm::Alarm;
 use crate::body::{Body, BodyError};
-use crate::flat::Flat;
 use crate::hearing::{Ear, Hearing};
 use crate::lanes::Place;
 use crate::relay::Relay;
+use crate::wire::Wire;
 
-type Stream = TokioIo<Flat<Hearing<TcpStream>>>;
+type Stream = TokioIo<Wire<Hearing<TcpStream>>>;
 
 /// How long a server may take to read the rest of a request that it has answered already.
 pub(crate) const REST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -61,10 +61,12 @@ struct Driver {
 
 impl Lane {
     pub(crate) async fn new(stream: TokioIo<TcpStream>) -> Result<Self, hyper::Error> {
-        let ear = Ear::default();
-        let stream = TokioIo::new(Flat::new(Hearing::new(stream.into_inner(), ear.clone())));
+        let (ear, relay) = (Ear::default(), Relay::new());
+        let stream = Hearing::new(stream.into_inner(), ear.clone());
+        let stream = TokioIo::new(Wire::new(stream, &relay));
         let (sender, connection) = handshake(stream).await?;
-        Ok(Self(Box::new(Ends { sender, driver: Driver::new(connection), ear, alarm: None })))
+        let driver = Driver { connection: Some(Box::pin(connection)), relay };
+        Ok(Self(Box::new(Ends { sender, driver, ear, alarm: None })))
     }
 
     /// Sends a request and waits for the head of its answer, at most `limit`. Where that is `listened` to,
@@ -139,10 +141,6 @@ impl Lane {
 }
 
 impl Driver {
-    fn new(connection: Connection<Stream, Body>) -> Self {
-        Self { connection: Some(Box::pin(connection)), relay: Relay::new() }
-    }
-
     fn is_over(&self) -> bool {
         self.connection.is_none()
     }

@@ -27,10 +27,11 @@ use tokio::time::Instant;
 
 use crate::activity::{Activity, Patience, until_sent};
 use crate::answer::Asked;
+use crate::bell::Bell;
 use crate::body::Body;
-use crate::flat::Flat;
 use crate::framing::Watched;
 use crate::relay::Relay;
+use crate::wire::Wire;
 
 /// A peer that vanished without a word is noticed after about two of these.
 const ALIVE: Duration = Duration::from_secs(30);
@@ -141,7 +142,7 @@ async fn serve_connection<H, F>(
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let activity = Activity::new();
+    let (activity, relay) = (Activity::new(), Relay::new());
     let (stream, doubt) = Watched::new(stream);
     let service = service_fn(|request| {
         let open = activity.open();
@@ -166,7 +167,7 @@ async fn serve_connection<H, F>(
         .keep_alive_interval(ALIVE)
         .keep_alive_timeout(ALIVE)
         .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX));
-    let mut connection = pin!(server.serve_connection(TokioIo::new(Flat::new(stream)), service));
+    let mut connection = pin!(server.serve_connection(TokioIo::new(Wire::new(stream, &relay)), service));
     // Each is asked when it has something to say, not whenever something comes on the connection.
     let words = FuturesUnordered::<BoxFuture<'_, Word>>::new();
     words.push(Box::pin(async {
@@ -179,9 +180,9 @@ async fn serve_connection<H, F>(
         Word::Idle
     }));
     let mut words = pin!(words);
-    let relay = Relay::new();
+    let bell = Bell::new(&relay);
     let mut step = |cx: &mut Context<'_>| {
-        while let Poll::Ready(Some(word)) = words.poll_next_unpin(cx) {
+        while let Poll::Ready(Some(word)) = bell.poll(cx, |cx| words.poll_next_unpin(cx)) {
             match word {
                 Word::Stop => connection.as_mut().graceful_shutdown(),
                 Word::Idle => {

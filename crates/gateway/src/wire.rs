@@ -1,4 +1,5 @@
-//! Writes that are small leave in one piece: a head with its short body costs the kernel less as one copy than as a list.
+//! A connection's bytes, by as few calls as can be: a head with its short body leaves in one piece, which costs the kernel
+//! less as one copy than as a list; and what has not come is not asked for.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,19 +8,24 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use zeroize::Zeroizing;
 
+use crate::bell::Bell;
+use crate::relay::Relay;
+
 /// Up to so many bytes are put together; what is longer goes as the list that it is, without a copy.
 const SMALL: usize = 4 * 1024;
 
-/// A stream whose small writes are flat.
-pub(crate) struct Flat<S> {
+/// A stream whose small writes are flat, and which is read when its bell has rung.
+pub(crate) struct Wire<S> {
     inner: S,
+    bell: Bell,
     /// Where pieces are put together; as long as the longest that ever was. A head may hold a token: wiped at the end.
     together: Zeroizing<Vec<u8>>,
 }
 
-impl<S> Flat<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner, together: Zeroizing::default() }
+impl<S> Wire<S> {
+    /// Of a connection that is polled by way of this relay.
+    pub(crate) fn new(inner: S, relay: &Relay) -> Self {
+        Self { inner, bell: Bell::new(relay), together: Zeroizing::default() }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -27,7 +33,7 @@ impl<S> Flat<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Flat<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
@@ -37,7 +43,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flat<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { inner, together } = &mut *self;
+        let Self { inner, together, .. } = &mut *self;
         let inner = Pin::new(inner);
         let length = pieces.iter().fold(0, |length: usize, piece| length.saturating_add(piece.len()));
         if let [only] = pieces {
@@ -64,18 +70,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flat<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Flat<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let Self { inner, bell, .. } = &mut *self;
+        bell.poll(cx, |cx| Pin::new(inner).poll_read(cx, buf))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use tokio::io::AsyncWriteExt;
 
     use super::*;
@@ -128,13 +137,42 @@ mod tests {
             (&[&head[..], &large[..]], vec![100, SMALL]),
             (&[&large[..]], vec![SMALL]),
         ] {
-            let mut flat = Flat::new(Seen::default());
+            let mut wire = Wire::new(Seen::default(), &Relay::new());
             let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
             for _ in 0..2 {
-                assert_eq!(flat.write_vectored(&slices).await.unwrap(), pieces.concat().len());
+                assert_eq!(wire.write_vectored(&slices).await.unwrap(), pieces.concat().len());
             }
             let twice = [pieces.concat(), pieces.concat()].concat();
-            assert_eq!((flat.inner.0, flat.inner.1), (vec![expected.clone(), expected], twice));
+            assert_eq!((wire.inner.0, wire.inner.1), (vec![expected.clone(), expected], twice));
         }
+    }
+
+    /// Has nothing to read, and counts how often it was asked.
+    struct Silent(usize, Option<Waker>);
+
+    impl AsyncRead for Silent {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.0 += 1;
+            self.1 = Some(cx.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn what_has_not_come_is_not_asked_for() {
+        let relay = Relay::new();
+        let mut wire = Wire::new(Silent(0, None), &relay);
+        let read = |wire: &mut Wire<Silent>| {
+            let (mut room, mut cx) = ([0; 8], Context::from_waker(&relay.waker));
+            assert!(Pin::new(&mut *wire).poll_read(&mut cx, &mut ReadBuf::new(&mut room)).is_pending());
+            wire.inner.0
+        };
+        assert_eq!((read(&mut wire), read(&mut wire)), (1, 1));
+        wire.inner.1.take().unwrap().wake();
+        assert_eq!((read(&mut wire), read(&mut wire)), (2, 2));
     }
 }
