@@ -1,5 +1,7 @@
-//! A forwarder on the libraries that Bearward's gateway is made with, and nothing else: what a request costs there is what it
-//! costs before anybody looks at it. `cargo xtask bench --proxy` measures it beside the others.
+//! A forwarder on the libraries and the allocator that Bearward's gateway is made with, and nothing else: about what a request
+//! costs there before anybody looks at it. `cargo xtask bench --proxy` measures it beside the others. It is a plain release,
+//! without the counts of `cargo xtask dist`, and keeps its connections in hyper-util's pool, where the gateway has lanes
+//! (docs/adr/0021).
 //!
 //! `bare ADDRESS UPSTREAM`, for example `bare 127.0.0.1:9300 127.0.0.1:9000`.
 
@@ -15,6 +17,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use tokio::task::coop::has_budget_remaining;
+
 use crate::relay::Relay;
 
 /// Of one thing that is waited for. It is asked by way of [`Bell::poll`] alone.
@@ -49,8 +51,8 @@ impl Bell {
         // that it has not seen.
         is_rung.swap(false, Ordering::AcqRel);
         let said = ask(&mut Context::from_waker(&self.waker));
-        if said.is_ready() {
-            // There may be more, of which nobody is told.
+        // There may be more, of which nobody is told. And who has used up its turn is told nothing, whatever there is.
+        if said.is_ready() || !has_budget_remaining() {
             is_rung.store(true, Ordering::Release);
         }
         said
@@ -124,6 +126,16 @@ mod tests {
         assert!(asked(&bell, &relay.waker, Poll::Pending).is_some());
         asked(&bell, &other.waker, Poll::Pending).expect("it is asked").wake();
         assert_eq!((relay.was_woken(), other.was_woken()), (false, true));
+        assert!(asked(&bell, &relay.waker, Poll::Pending).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_when_a_turn_is_used_up_is_asked_again() {
+        let (relay, bell) = relayed();
+        while has_budget_remaining() {
+            tokio::task::coop::consume_budget().await;
+        }
+        assert!(asked(&bell, &relay.waker, Poll::Pending).is_some());
         assert!(asked(&bell, &relay.waker, Poll::Pending).is_some());
     }
 

@@ -95,7 +95,7 @@ impl Egress {
             Ok(credential) => {
                 let answer = self
                     .forwarder
-                    .forward(outgoing, &uri, || Some(again?.request()), Some(&credential), None)
+                    .forward(outgoing, &uri, || again?.request(), Some(&credential), None)
                     .await;
                 if let Some((trail, method, headers)) = &seen {
                     let status = answer.as_ref().ok().map(|answer| answer.status());

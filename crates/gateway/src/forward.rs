@@ -184,10 +184,10 @@ impl Again {
         Self { method: method.clone(), headers: Noted::of(headers), body: body.clone() }
     }
 
-    /// To be sent.
-    pub fn request(self) -> Outgoing {
+    /// To be sent; `None` where it would not be the same request.
+    pub fn request(self) -> Option<Outgoing> {
         let Self { method, headers, body } = self;
-        Outgoing::new(method, headers.read(), Payload::Collected(body))
+        Some(Outgoing::new(method, headers.read()?, Payload::Collected(body)))
     }
 }
 

@@ -167,7 +167,7 @@ impl Inbound {
     /// The second attempt; what is said of the caller is signed for each.
     #[cold]
     fn once_more(&self, again: Again, caller: Option<&Verified>) -> Option<Outgoing> {
-        let mut outgoing = again.request();
+        let mut outgoing = again.request()?;
         if let Some(caller) = caller {
             self.identity.tell(outgoing.headers_mut(), caller, &*self.forwarder.clock).ok()?;
         }

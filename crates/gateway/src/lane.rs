@@ -18,6 +18,7 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 
 use crate::alarm::Alarm;
 use crate::body::{Body, BodyError};
@@ -103,7 +104,9 @@ impl Lane {
     pub(crate) fn is_free(&mut self) -> bool {
         let Ends { sender, driver, .. } = &mut *self.0;
         let nobody = &mut Context::from_waker(Waker::noop());
-        let _ = driver.drive_until(nobody, |_| Poll::<()>::Pending);
+        let look = poll_fn(|cx| driver.drive_until(cx, |_| Poll::<()>::Pending));
+        // Also where the task has used up its turn, in which a socket tells nothing.
+        let _ = pin!(unconstrained(look)).poll(nobody);
         !driver.is_over() && sender.is_ready()
     }
 

@@ -32,12 +32,21 @@ const ISSUER: &str = "https://idp.test";
 const RESOURCE: &str = "http://127.0.0.1/mcp";
 /// Callers at once.
 const CALLERS: usize = 32;
+/// A server with one core has another scheduler than one with several, and all that it polls is compiled for each: what is
+/// never seen to run is made small and put out of the way.
+const THREADS: [usize; 2] = [1, 2];
 /// How long until it has ended, once it is told to.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let server = Server::start().await;
+    for threads in THREADS {
+        days(Server::start(threads).await).await;
+    }
+}
+
+/// What all callers ask in a day.
+async fn days(server: Server) {
     let mut callers = JoinSet::new();
     for nth in 0..CALLERS {
         callers.spawn(day(server.listen, server.egress, server.keys.clone(), nth));
@@ -46,7 +55,7 @@ async fn main() {
         done.unwrap();
     }
     let metrics = callers::get(server.admin, "/metrics").await;
-    println!("{} lines of metrics", metrics.lines().count());
+    println!("{} threads: {} lines of metrics", server.threads, metrics.lines().count());
     server.stop().await;
 }
 
@@ -87,6 +96,7 @@ async fn day(listen: SocketAddr, egress: SocketAddr, keys: Arc<SigningKey>, nth:
 struct Server {
     running: Running,
     _folder: TempDir,
+    threads: usize,
     keys: Arc<SigningKey>,
     listen: SocketAddr,
     egress: SocketAddr,
@@ -94,7 +104,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Self {
+    async fn start(threads: usize) -> Self {
         let folder = TempDir::new().unwrap();
         let keys = Arc::new(SigningKey::generate(Algorithm::Rs256));
         let jwks = serde_json::json!({"keys": [keys.public_jwk()]}).to_string();
@@ -102,6 +112,7 @@ impl Server {
         let behind = behind::start().await;
         let [listen, egress, admin] = std::array::from_fn(|_| free_address().unwrap());
         let words = [
+            ("@THREADS@", threads.to_string()),
             ("@DIR@", folder.path().display().to_string()),
             ("@UPSTREAM@", behind.to_string()),
             ("@LISTEN@", listen.to_string()),
@@ -121,7 +132,7 @@ impl Server {
         let mut running = Running::start("bearward", &mut command).unwrap();
         running.until_listening(listen).await.unwrap();
         running.until_listening(egress).await.unwrap();
-        Self { running, _folder: folder, keys, listen, egress, admin }
+        Self { running, _folder: folder, threads, keys, listen, egress, admin }
     }
 
     /// It writes its counts when it ends by itself.

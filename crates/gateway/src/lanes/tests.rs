@@ -3,6 +3,7 @@ use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::coop::{consume_budget, has_budget_remaining};
 
 use super::*;
 
@@ -256,6 +257,18 @@ async fn what_the_server_has_closed_is_not_kept() {
     let place = lanes.place(&url).unwrap();
     assert!(place.look(), "it is open");
     close().await;
+    assert!(!place.look());
+}
+
+// A socket tells nothing to who has used up its turn.
+#[tokio::test]
+async fn what_the_server_has_closed_is_found_also_at_the_end_of_a_turn() {
+    let (lanes, url, close) = one_answered().await;
+    let place = lanes.place(&url).unwrap();
+    close().await;
+    while has_budget_remaining() {
+        consume_budget().await;
+    }
     assert!(!place.look());
 }
 
