@@ -57,7 +57,7 @@ impl Activity {
         let mut looks = LOOKS;
         loop {
             let counts = self.0.load(Ordering::Relaxed);
-            let (events, is_busy) = (counts / EVENT, counts % EVENT > 0);
+            let (events, is_busy) = (counts / EVENT, !counts.is_multiple_of(EVENT));
             if events == 0 {
                 return;
             }
