@@ -27,10 +27,7 @@ pub struct Handle {
 
 /// The name that tokens are counted under, with its counter looked up once. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Label(Arc<Named>);
-
-#[derive(Debug)]
-struct Named {
+pub struct Label {
     name: Arc<str>,
     hits: Hits,
 }
@@ -68,12 +65,12 @@ impl Label {
     pub fn new(name: &str, observer: &Observer) -> Self {
         let name: Arc<str> = name.into();
         let hits = observer.metrics().hits(&name);
-        Self(Arc::new(Named { name, hits }))
+        Self { name, hits }
     }
 
     /// The name.
     pub fn name(&self) -> &Arc<str> {
-        &self.0.name
+        &self.name
     }
 }
 
@@ -122,7 +119,7 @@ impl Handle {
             // Whether it starts one or one is under way: this caller has its token.
             let _ = entry.claim(Some(&held));
         }
-        entry.observer.hit(&self.label.0.hits);
+        entry.observer.hit(&self.label.hits);
         Some(Supplied { held })
     }
 
@@ -150,7 +147,7 @@ impl Handle {
             if is_due(held, wanted, &now) || is_id_due {
                 let _ = entry.claim(Some(held));
             }
-            entry.observer.hit(&self.label.0.hits);
+            entry.observer.hit(&self.label.hits);
             return Ok(Supplied { held: held.clone() });
         }
         let has_id = |held: &Held| held.id_at(&Moment::now(&*entry.clock)).is_some();
@@ -254,7 +251,7 @@ impl Handle {
 
     /// Whose token it is.
     pub fn name(&self) -> &Arc<str> {
-        self.label.name()
+        &self.label.name
     }
 
     pub(crate) fn entry(&self) -> &Arc<Entry> {
@@ -350,7 +347,7 @@ impl Changes {
 
 impl Probe for Handle {
     fn name(&self) -> String {
-        format!("provider {}", self.label.name())
+        format!("provider {}", self.label.name)
     }
 
     fn condition(&self) -> Condition {
