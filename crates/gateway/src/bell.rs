@@ -183,14 +183,14 @@ mod tests {
         let (relay, bell) = relayed();
         let mut seen = 0;
         while seen < TIMES {
-            let mut asked = |cx: &mut Context<'_>| {
+            let asked = |cx: &mut Context<'_>| {
                 *thing.waiting.lock().unwrap() = Some(cx.waker().clone());
                 match thing.count.load(Ordering::Acquire) {
                     count if count > seen => Poll::Ready(count),
                     _ => Poll::Pending,
                 }
             };
-            let polled = relay.poll(&mut Context::from_waker(&task), |cx| bell.poll(cx, &mut asked));
+            let polled = relay.poll(&mut Context::from_waker(&task), |cx| bell.poll(cx, asked));
             match polled {
                 Poll::Ready(count) => seen = count,
                 // What is missed is never told again: this ends with an error, not after a while.
