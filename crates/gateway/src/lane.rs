@@ -24,10 +24,11 @@ use crate::alarm::Alarm;
 use crate::body::{Body, BodyError};
 use crate::hearing::{Ear, Hearing};
 use crate::lanes::Place;
+use crate::outbox::{Outbox, Posted};
 use crate::relay::Relay;
 use crate::wire::Wire;
 
-type Stream = TokioIo<Wire<Hearing<TcpStream>>>;
+type Stream = TokioIo<Wire<Hearing<Posted>>>;
 
 /// How long a server may take to read the rest of a request that it has answered already.
 pub(crate) const REST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -61,10 +62,10 @@ struct Driver {
 }
 
 impl Lane {
-    pub(crate) async fn new(stream: TokioIo<TcpStream>) -> Result<Self, hyper::Error> {
+    pub(crate) async fn new(stream: TokioIo<TcpStream>, outbox: &Outbox) -> Result<Self, hyper::Error> {
         let (ear, relay) = (Ear::default(), Relay::new());
-        let stream = Hearing::new(stream.into_inner(), ear.clone());
-        let stream = TokioIo::new(Wire::new(stream, &relay));
+        let stream = Posted::new(stream.into_inner(), outbox, &relay.waker);
+        let stream = TokioIo::new(Wire::new(Hearing::new(stream, ear.clone()), &relay));
         let (sender, connection) = handshake(stream).await?;
         let driver = Driver { connection: Some(Box::pin(connection)), relay };
         Ok(Self(Box::new(Ends { sender, driver, ear, alarm: None })))
@@ -130,11 +131,12 @@ impl Lane {
     ///
     /// # Errors
     /// The lane, where the connection has ended already, or not all that came is known.
-    pub(crate) fn into_stream(mut self) -> Result<(TcpStream, Vec<u8>), Self> {
+    pub(crate) fn into_stream(mut self) -> Result<(Posted, Vec<u8>), Self> {
         let Some(read) = self.0.ear.behind_the_head() else { return Err(self) };
         let Some(connection) = self.0.driver.connection.take() else { return Err(self) };
-        let stream = Pin::into_inner(connection).into_parts().io.into_inner();
-        Ok((stream.into_inner().into_inner(), read))
+        let stream = Pin::into_inner(connection).into_parts().io.into_inner().into_inner().into_inner();
+        stream.written();
+        Ok((stream, read))
     }
 
     /// The same of one that was free, for which it is enough to look where something has happened since.

@@ -19,6 +19,7 @@ use crate::answer::Answered;
 use crate::bare_stream::{BareStream, Framing};
 use crate::body::{self, Body};
 use crate::lane::{Answer, Fault, Lane};
+use crate::outbox::Outbox;
 
 /// How often kept connections are looked at.
 const LOOK: Duration = Duration::from_secs(20);
@@ -37,6 +38,7 @@ struct Kept {
     /// By authority.
     places: RwLock<HashMap<Box<str>, Arc<Place>, RandomState>>,
     is_looked_after: AtomicBool,
+    outbox: Outbox,
 }
 
 /// One server.
@@ -107,7 +109,7 @@ impl Lanes {
         self.look_after();
         let mut connector = self.connector.clone();
         let stream = connector.call(to.clone()).await.map_err(|error| LaneError::Connect(error.into()))?;
-        Lane::new(stream).await.map_err(|error| LaneError::Broken(error.into()))
+        Lane::new(stream, &self.kept.outbox).await.map_err(|error| LaneError::Broken(error.into()))
     }
 
     fn place(&self, to: &Uri) -> Result<Arc<Place>, LaneError> {

@@ -32,6 +32,7 @@ pub mod listener;
 pub mod listing;
 pub mod location;
 mod noted;
+mod outbox;
 pub mod pages;
 pub mod provider;
 pub mod receiver;
