@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
+use smallvec::SmallVec;
 
 /// Hop-by-hop whatever `Connection` says (RFC 9110 §7.6.1).
 const HOP_BY_HOP: Names = Names::new(&[
@@ -223,7 +224,8 @@ fn never_crosses(name: &str) -> bool {
 }
 
 fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&HeaderName) -> bool) {
-    let doomed: Vec<HeaderName> = headers.keys().filter(|name| is_doomed(name)).cloned().collect();
+    // Few of most messages: without memory of its own then.
+    let doomed: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| is_doomed(name)).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }

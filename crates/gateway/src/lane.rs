@@ -127,7 +127,7 @@ impl Lane {
     }
 
     /// Gives up HTTP on it: the connection, and what has come on it behind the head of the answer. The request must have
-    /// left as a whole, and nothing of the body been read.
+    /// been taken as a whole, and nothing of the body been read.
     ///
     /// # Errors
     /// The lane, where the connection has ended already, or not all that came is known.

@@ -16,8 +16,12 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use zeroize::Zeroizing;
 
+use crate::wire::extend;
+
 /// Up to so many bytes wait on a connection; who has more does not wait.
 const MOST: usize = 4 * 1024;
+/// So many connections wait at most, however long the turn is: then all of them leave.
+const CROWD: usize = 16;
 
 /// What waits on one thread. Cheap to clone; clones share it.
 #[derive(Clone, Default)]
@@ -39,30 +43,43 @@ struct Sending {
     sent: usize,
     /// The outbox will see to it. Otherwise what is left here is sent by whoever drives the connection.
     is_waiting: bool,
+    /// The system took less than it was given: nothing waits until it takes all again, so that it is known what is left.
+    is_full: bool,
     failed: Option<io::Error>,
     whom: Waker,
 }
 
 impl Outbox {
     fn put(&self, sending: &Arc<Mutex<Sending>>) {
-        let mut waiting = locked(&self.0);
-        waiting.push(sending.clone());
-        if let [_] = waiting[..] {
-            // Behind all tasks that have something to do now.
+        let waiting = {
+            let mut waiting = locked(&self.0);
+            waiting.push(sending.clone());
+            waiting.len()
+        };
+        if waiting == 1 {
+            // Behind all tasks that have something to do now. A runtime that ends first drops it, which is enough.
             let end = EndOfTurn(self.clone());
             tokio::spawn(async move { drop(end) });
+        } else if waiting >= CROWD {
+            self.leave();
+        }
+    }
+
+    fn leave(&self) {
+        // Not under its lock: others are woken here, and connections closed.
+        let waiting = std::mem::replace(&mut *locked(&self.0), Vec::with_capacity(CROWD));
+        for sending in waiting {
+            locked(&sending).leave();
         }
     }
 }
 
-/// Sends what waits when it is dropped: also by a runtime that ends before it gets there.
+/// Lets what waits leave when it is dropped.
 struct EndOfTurn(Outbox);
 
 impl Drop for EndOfTurn {
     fn drop(&mut self) {
-        for sending in locked(&self.0.0).drain(..) {
-            locked(&sending).leave();
-        }
+        self.0.leave();
     }
 }
 
@@ -73,8 +90,15 @@ impl Posted {
         let has_one_thread = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
         let (receiving, half) = stream.into_split();
         let bytes = Zeroizing::default();
-        let sending =
-            Sending { half, bytes, sent: 0, is_waiting: false, failed: None, whom: whom.clone() };
+        let sending = Sending {
+            half,
+            bytes,
+            sent: 0,
+            is_waiting: false,
+            is_full: false,
+            failed: None,
+            whom: whom.clone(),
+        };
         Self {
             receiving,
             sending: Arc::new(Mutex::new(sending)),
@@ -135,6 +159,19 @@ impl Sending {
         self.bytes.clear();
         self.sent = 0;
     }
+
+    /// Sends at once, behind what waits.
+    fn poll_now(
+        &mut self,
+        cx: &mut Context<'_>,
+        length: usize,
+        write: impl FnOnce(Pin<&mut OwnedWriteHalf>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_rest(cx))?;
+        let written = write(Pin::new(&mut self.half), cx);
+        self.is_full = !matches!(written, Poll::Ready(Ok(written)) if written == length);
+        written
+    }
 }
 
 impl AsyncWrite for Posted {
@@ -143,12 +180,11 @@ impl AsyncWrite for Posted {
         if !sending.is_waiting {
             ready!(sending.poll_rest(cx))?;
         }
-        let outbox = self.outbox.as_ref().filter(|_| sending.bytes.len() + bytes.len() <= MOST);
-        let Some(outbox) = outbox else {
-            ready!(sending.poll_rest(cx))?;
-            return Pin::new(&mut sending.half).poll_write(cx, bytes);
+        let may_wait = !sending.is_full && sending.bytes.len() + bytes.len() <= MOST;
+        let Some(outbox) = self.outbox.as_ref().filter(|_| may_wait) else {
+            return sending.poll_now(cx, bytes.len(), |half, cx| half.poll_write(cx, bytes));
         };
-        sending.bytes.extend_from_slice(bytes);
+        extend(&mut sending.bytes, bytes);
         if !std::mem::replace(&mut sending.is_waiting, true) {
             drop(sending);
             outbox.put(&self.sending);
@@ -161,9 +197,10 @@ impl AsyncWrite for Posted {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut sending = locked(&self.sending);
-        ready!(sending.poll_rest(cx))?;
-        Pin::new(&mut sending.half).poll_write_vectored(cx, pieces)
+        let length = pieces.iter().fold(0, |length: usize, piece| length.saturating_add(piece.len()));
+        let write =
+            |half: Pin<&mut OwnedWriteHalf>, cx: &mut Context<'_>| half.poll_write_vectored(cx, pieces);
+        locked(&self.sending).poll_now(cx, length, write)
     }
 
     fn is_write_vectored(&self) -> bool {

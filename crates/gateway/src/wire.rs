@@ -53,7 +53,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return inner.poll_write_vectored(cx, pieces);
         }
         together.clear();
-        pieces.iter().for_each(|piece| together.extend_from_slice(piece));
+        pieces.iter().for_each(|piece| extend(together, piece));
         inner.poll_write(cx, together)
     }
 
@@ -79,6 +79,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let Self { inner, bell, .. } = &mut *self;
         bell.poll(cx, |cx| Pin::new(inner).poll_read(cx, buf))
     }
+}
+
+/// Puts more behind it. Where it must grow, what it was is wiped.
+pub(crate) fn extend(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    let length = bytes.len() + more.len();
+    if length > bytes.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(length));
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
+    }
+    bytes.extend_from_slice(more);
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use smallvec::{SmallVec, smallvec};
 
 /// Most calls in one batch.
 const MAX_BATCH: usize = 100;
@@ -45,7 +46,8 @@ pub fn read(body: &[u8]) -> Result<Vec<Call>, MessageError> {
     messages.0.into_iter().map(Message::into_call).collect()
 }
 
-struct Messages(Vec<Message>);
+/// Hardly ever more than one.
+struct Messages(SmallVec<[Message; 1]>);
 
 /// A member's name, borrowed where nothing in it is escaped.
 struct Name<'a>(Cow<'a, str>);
@@ -156,7 +158,7 @@ impl<'de> Visitor<'de> for MessagesVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Messages, A::Error> {
-        let mut messages = Vec::new();
+        let mut messages = SmallVec::new();
         while let Some(message) = seq.next_element()? {
             messages.push(message);
             if messages.len() > MAX_BATCH {
@@ -167,7 +169,7 @@ impl<'de> Visitor<'de> for MessagesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Messages, A::Error> {
-        MessageVisitor.visit_map(map).map(|message| Messages(vec![message]))
+        MessageVisitor.visit_map(map).map(|message| Messages(smallvec![message]))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bearward_token::{Principal, ScopeSet};
+use smallvec::SmallVec;
 
 use crate::demand::Pattern;
 use crate::message::Call;
@@ -62,7 +63,8 @@ impl Policy {
 
     /// What all of these calls need together.
     pub fn needed<'a>(&'a self, calls: &[Call]) -> Needed<'a> {
-        let spellings: Vec<_> = calls.iter().map(Spellings::of).collect();
+        // Hardly ever more than one.
+        let spellings: SmallVec<[_; 1]> = calls.iter().map(Spellings::of).collect();
         let mut needed = Needed::default();
         for rule in self.rules.iter().filter(|rule| spellings.iter().any(|call| rule.fits(call))) {
             match needed.scopes.is_empty() {

@@ -18,8 +18,11 @@ pub(crate) type All<'a> = SmallVec<[Cow<'a, str>; 1]>;
 
 /// All of them, in lower case. The first is the text itself.
 pub(crate) fn of(text: &str) -> All<'_> {
+    if text.bytes().all(is_plain) {
+        return smallvec![Cow::Borrowed(text)];
+    }
     if !may_be_read_otherwise(text) {
-        return smallvec![lower(text)];
+        return smallvec![Cow::Owned(text.to_ascii_lowercase())];
     }
     let mut all: All<'_> = smallvec![Cow::Owned(text.to_lowercase())];
     let mut current = text.to_owned();
@@ -41,17 +44,14 @@ pub(crate) fn of(text: &str) -> All<'_> {
     all
 }
 
-/// False for most names, such as `tools/call`: without a `:` it is no URI, and without a `%` nothing in it is escaped.
+/// False for most names, such as `getUser`: without a `:` it is no URI, and without a `%` nothing in it is escaped.
 fn may_be_read_otherwise(text: &str) -> bool {
     text.bytes().any(|byte| matches!(byte, b':' | b'%') || !byte.is_ascii())
 }
 
-/// For ASCII alone.
-fn lower(text: &str) -> Cow<'_, str> {
-    match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => Cow::Owned(text.to_ascii_lowercase()),
-        false => Cow::Borrowed(text),
-    }
+/// What most names are written with: in lower case already, and read in one way.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'/' | b'.')
 }
 
 #[cfg(test)]

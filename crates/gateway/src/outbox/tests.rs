@@ -91,29 +91,93 @@ async fn what_is_large_leaves_at_once_behind_what_waits() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_left_to_who_drives_the_connection_and_nothing_is_lost() {
-    let (mut posted, there, woken) = connection(&Outbox::default()).await;
-    let large = stuff(&mut posted).await;
-    // Some room, which the runtime hears of, and less than is put there.
-    let mut there = TcpStream::from_std(there).unwrap();
-    let mut read = vec![0; large / 2];
-    there.read_exact(&mut read).await.unwrap();
-    let mut small = 0;
-    while woken.times() == 0 {
-        small += posted.write(&[b's'; MOST]).await.unwrap();
-        yield_now().await;
-        assert!(small < 16 * 1024 * 1024, "it is never full");
+async fn what_waits_leaves_behind_all_that_has_something_to_do_now() {
+    let (mut posted, there, _) = connection(&Outbox::default()).await;
+    let there = Arc::new(there);
+    let looks = |there: &Arc<Other>| {
+        let there = there.clone();
+        tokio::spawn(async move { came(&there) })
+    };
+    let before = looks(&there);
+    posted.write_all(b"a").await.unwrap();
+    let after = looks(&there);
+    assert_eq!((before.await.unwrap(), after.await.unwrap()), (String::new(), "a".into()));
+}
+
+#[tokio::test]
+async fn when_a_crowd_waits_all_of_it_leaves() {
+    let outbox = Outbox::default();
+    let mut crowd = Vec::new();
+    for _ in 0..CROWD {
+        crowd.push(connection(&outbox).await);
     }
+    for round in [1, 2] {
+        let mut last = String::new();
+        for nth in 0..CROWD {
+            assert_eq!(last, "", "{nth} of round {round}");
+            crowd[nth].0.write_all(b"a").await.unwrap();
+            last = came(&crowd[0].1);
+        }
+        assert_eq!(last, "a");
+        assert!(crowd[1..].iter().all(|(_, there, _)| came(there) == "a"));
+    }
+}
+
+/// A connection on which part of what waited has left, what it was given so far, and its other end.
+async fn cut_short() -> (Posted, TcpStream, Vec<u8>) {
+    let (mut posted, there, woken) = connection(&Outbox::default()).await;
+    let mut there = TcpStream::from_std(there).unwrap();
+    let mut read = vec![0; stuff(&mut posted).await];
+    there.read_exact(&mut read).await.unwrap();
+    // There is room again, and the runtime knows.
+    posted.write_all(b"b").await.unwrap();
+    let mut given = b"b".to_vec();
+    while woken.times() == 0 {
+        let piece = [b'c' + (given.len() / MOST % 20) as u8; MOST];
+        posted.write_all(&piece).await.unwrap();
+        given.extend_from_slice(&piece);
+        yield_now().await;
+        assert!(given.len() < 16 * 1024 * 1024, "it is never full");
+    }
+    (posted, there, given)
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_left_to_who_drives_the_connection_and_nothing_is_lost() {
+    let (mut posted, mut there, given) = cut_short().await;
+    let sent = locked(&posted.sending).sent;
+    assert!((1..MOST).contains(&sent), "a part of it has left: {sent}");
     assert!(futures_util::poll!(Box::pin(posted.flush())).is_pending());
     let reading = tokio::spawn(async move {
+        let mut read = Vec::new();
         there.read_to_end(&mut read).await.unwrap();
         read
     });
+    posted.write_all(b"and more").await.unwrap();
     posted.flush().await.unwrap();
     posted.shutdown().await.unwrap();
-    let read = reading.await.unwrap();
-    assert_eq!(read.len(), large + small);
-    assert!(read[..large].iter().all(|byte| *byte == b'l') && read[large..].iter().all(|byte| *byte == b's'));
+    assert!(reading.await.unwrap() == [&given[..], b"and more"].concat());
+}
+
+#[tokio::test]
+async fn behind_what_was_taken_in_part_nothing_waits() {
+    let (mut posted, there, woken) = connection(&Outbox::default()).await;
+    stuff(&mut posted).await;
+    let piece = posted.write(b"small");
+    assert!(futures_util::poll!(Box::pin(piece)).is_pending(), "the system has no room");
+    let mut there = TcpStream::from_std(there).unwrap();
+    let reading = tokio::spawn(async move {
+        let mut read = Vec::new();
+        there.read_to_end(&mut read).await.unwrap();
+        read
+    });
+    posted.write_all(b"small").await.unwrap();
+    posted.write_all(b" waits again").await.unwrap();
+    assert!(locked(&posted.sending).is_waiting);
+    posted.shutdown().await.unwrap();
+    assert!(reading.await.unwrap().ends_with(b"lsmall waits again"));
+    yield_now().await;
+    assert_eq!(woken.times(), 0);
 }
 
 #[tokio::test]
@@ -153,15 +217,19 @@ async fn what_waits_leaves_before_a_connection_is_shut_down() {
 }
 
 #[test]
-fn what_waits_when_a_runtime_ends_waits_for_no_other() {
+fn what_waits_when_a_runtime_ends_leaves_and_the_next_one_has_an_outbox_that_works() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outbox = Outbox::default();
     let ends = runtime();
-    ends.block_on(async {
-        let (mut posted, ..) = connection(&outbox).await;
-        posted.write_all(b"never").await.unwrap();
+    let (posted, there) = ends.block_on(async {
+        let (mut posted, there, _) = connection(&outbox).await;
+        posted.write_all(b"at last").await.unwrap();
+        (posted, there)
     });
+    assert_eq!(came(&there), "");
     drop(ends);
+    assert_eq!(came(&there), "at last");
+    drop(posted);
     runtime().block_on(async {
         let (mut posted, there, _) = connection(&outbox).await;
         posted.write_all(b"now").await.unwrap();
