@@ -62,25 +62,9 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Rung(AtomicUsize);
-
-    impl Wake for Rung {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Rung {
-        fn times(&self) -> usize {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
+    use crate::woken::Woken;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -90,7 +74,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_rings_when_its_limit_is_over() {
-        let rung = Arc::<Rung>::default();
+        let rung = Arc::<Woken>::default();
         let waker = Waker::from(rung.clone());
         let mut alarm = Alarm::new(MINUTE, &waker);
         after(MINUTE / 2).await;
@@ -101,7 +85,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_was_set_again_rings_for_the_last_limit() {
-        let rung = Arc::<Rung>::default();
+        let rung = Arc::<Woken>::default();
         let waker = Waker::from(rung.clone());
         let mut alarm = Alarm::new(MINUTE, &waker);
         after(MINUTE / 2).await;
@@ -117,7 +101,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_shorter_limit_after_a_longer_one_is_kept() {
-        let rung = Arc::<Rung>::default();
+        let rung = Arc::<Woken>::default();
         let waker = Waker::from(rung.clone());
         let mut alarm = Alarm::new(MINUTE * 60, &waker);
         alarm.set(MINUTE, &waker);

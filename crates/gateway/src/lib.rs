@@ -46,6 +46,8 @@ pub mod signing;
 pub mod target;
 pub mod upstream;
 mod wire;
+#[cfg(test)]
+mod woken;
 
 pub use documents::Documents;
 pub use egress::Egress;

@@ -82,18 +82,8 @@ impl Wake for Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use super::*;
-
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::woken::Woken;
 
     /// Polls something that wakes itself so often; how often it was polled, and its task woken.
     fn polled(relay: &Relay, itself: usize) -> (usize, usize) {
@@ -108,7 +98,7 @@ mod tests {
             Poll::<()>::Pending
         });
         assert!(polled.is_pending());
-        (times, woken.0.load(Ordering::SeqCst))
+        (times, woken.times())
     }
 
     #[test]
@@ -128,7 +118,7 @@ mod tests {
         assert!(!relay.was_woken());
         relay.waker.wake_by_ref();
         assert!(relay.was_woken());
-        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        assert_eq!(woken.times(), 1);
     }
 
     #[test]
@@ -144,7 +134,7 @@ mod tests {
                 Poll::<()>::Pending
             });
             waking.join().unwrap();
-            let is_known = times > 1 || woken.0.load(Ordering::SeqCst) > 0;
+            let is_known = times > 1 || woken.times() > 0;
             // Woken before it was polled at all: it has been polled since.
             assert!(polled.is_pending() && (is_known || !relay.was_woken()));
         }

@@ -1,7 +1,5 @@
 use std::io::Read;
 use std::net::{TcpListener, TcpStream as Other};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Wake;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -9,21 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::yield_now;
 
 use super::*;
-
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Woken {
-    fn times(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
+use crate::woken::Woken;
 
 /// A connection, its other end, and who drives it.
 async fn connection(outbox: &Outbox) -> (Posted, Other, Arc<Woken>) {

@@ -30,6 +30,14 @@ fn a_name_is_itself_in_lower_case_and_nothing_else() {
     assert_eq!(of("100%").as_slice(), ["100%"]);
 }
 
+#[test]
+fn what_is_plain_is_in_lower_case_and_read_in_one_way() {
+    for byte in (0..=255).filter(|byte| is_plain(*byte)) {
+        let text = char::from(byte).to_string();
+        assert!(!may_be_read_otherwise(&text) && text == text.to_lowercase(), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_not_looked_into_has_no_other_reading(text in "[ -9;-~]{0,40}") {
