@@ -99,7 +99,11 @@ async def test_tool_with_logging(ctx: Context) -> str:
 async def test_sampling(prompt: str, ctx: Context) -> str:
     """Asks the client's model."""
     message = SamplingMessage(role="user", content=TextContent(type="text", text=prompt))
-    answer = await ctx.session.create_message([message], max_tokens=100)
+    # On this call's own stream. Without it the question goes to the session's stream, and is lost when the
+    # client's GET for that is still under way: two connections keep no order between them.
+    answer = await ctx.session.create_message(
+        [message], max_tokens=100, related_request_id=ctx.request_id
+    )
     return f"LLM response: {getattr(answer.content, 'text', answer.content)}"
 
 
