@@ -3,6 +3,7 @@
 //! A page on another site can make a browser send requests to a server on this machine; the two headers
 //! are what the browser says about it and what the page cannot forge.
 
+use bearward_guard::fields;
 use bearward_observe::Rejection;
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, Uri};
@@ -26,10 +27,9 @@ impl BrowserRules {
     /// [`Rejection::Host`] or [`Rejection::Origin`].
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Rejection> {
         self.check_host(uri, headers)?;
-        let mut origins = headers.get_all(ORIGIN).iter();
-        match (origins.next(), origins.next()) {
-            (None, _) => Ok(()),
-            (Some(origin), None) if origin.to_str().is_ok_and(|origin| self.is_welcome(origin)) => Ok(()),
+        match fields::only(headers, &ORIGIN) {
+            Ok(None) => Ok(()),
+            Ok(Some(origin)) if origin.to_str().is_ok_and(|origin| self.is_welcome(origin)) => Ok(()),
             _ => Err(Rejection::Origin),
         }
     }
@@ -51,7 +51,7 @@ impl BrowserRules {
                 is_loopback_host(host) || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
             }
             // HTTP/1.0 without a Host cannot come from a browser that rebinds; one that is no text names nothing of ours.
-            None => !headers.contains_key(HOST),
+            None => fields::first(headers, &HOST).is_none(),
         }
     }
 
@@ -65,7 +65,7 @@ impl BrowserRules {
 pub fn named_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     match uri.authority() {
         Some(authority) => Some(authority.as_str()),
-        None => headers.get(HOST).and_then(|host| host.to_str().ok()),
+        None => fields::first(headers, &HOST).and_then(|host| host.to_str().ok()),
     }
 }
 

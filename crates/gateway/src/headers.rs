@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use bearward_guard::fields;
 use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -244,8 +245,7 @@ fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
             || value.as_bytes().eq_ignore_ascii_case(b"close")
     };
-    let lists = headers.get_all(CONNECTION).iter();
-    lists
+    fields::values(headers, &CONNECTION)
         .filter(|value| !names_none(value))
         .filter_map(|value| value.to_str().ok())
         .flat_map(|list| list.split(','))

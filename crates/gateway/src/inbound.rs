@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_guard::{Guard, Mode, Verified, bearer};
+use bearward_guard::{Guard, Mode, Verified, bearer, fields};
 use bearward_observe::{AuditTrail, Event, Rejection};
 use bearward_supply::Caller;
 use bearward_token::AccessToken;
@@ -111,9 +111,8 @@ impl Inbound {
         address: Option<IpAddr>,
         unwelcome: Option<Rejection>,
     ) -> Answered {
-        let received = self.forwarder.clock.monotonic();
         let asked = Asked::new(&head.method);
-        let Admitted { caller, bytes, calls, record } =
+        let Admitted { received, caller, bytes, calls, record } =
             match self.judge(&asked, head, incoming, address, unwelcome).await {
                 Ok(admitted) => admitted,
                 Err(refused) => return refused,
@@ -310,7 +309,7 @@ enum SessionUse {
 
 impl SessionUse {
     fn of(method: &Method, headers: &HeaderMap) -> Self {
-        match headers.get(MCP_SESSION_ID) {
+        match fields::first(headers, &MCP_SESSION_ID) {
             None => Self::None,
             Some(id) if method == Method::DELETE => Self::Ends(id.clone()),
             Some(_) => Self::Continues,

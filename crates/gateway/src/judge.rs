@@ -3,7 +3,9 @@
 //! Every decision is counted by the guard and, where there is an audit trail, written down.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use bearward_guard::fields;
 use bearward_guard::message::Call;
 use bearward_guard::{Mode, Refusal, Refused, Verified, agreement, message};
 use bearward_observe::Rejection;
@@ -24,6 +26,8 @@ const NOT_PLAIN_JSON: &str =
 
 /// A request that goes on.
 pub(crate) struct Admitted<'a> {
+    /// When it had come, on the monotonic clock.
+    pub(crate) received: Duration,
     /// Who calls; `None` where the guard is off, or only observes somebody that it would refuse.
     pub(crate) caller: Option<Verified>,
     /// The whole body.
@@ -74,11 +78,12 @@ impl Inbound {
         address: Option<IpAddr>,
         unwelcome: Option<Rejection>,
     ) -> Result<Admitted<'a>, Answered> {
+        let received = self.forwarder.clock.monotonic();
         let mut record = self.record(head, address);
         if let Some(reason) = unwelcome {
             record.refused(reason, false);
         }
-        let caller = self.identify(asked, head, address, &mut record).await?;
+        let caller = self.identify(received, asked, head, address, &mut record).await?;
         if let Some(caller) = &caller
             && !self.sessions.allows(&head.headers, caller)
         {
@@ -109,7 +114,7 @@ impl Inbound {
         if record.allowed() && caller.is_some() {
             self.guard.accepted();
         }
-        Ok(Admitted { caller, bytes, calls, record })
+        Ok(Admitted { received, caller, bytes, calls, record })
     }
 
     /// What the audit trail will say of a request.
@@ -121,6 +126,7 @@ impl Inbound {
 
     async fn identify(
         &self,
+        received: Duration,
         asked: &Asked,
         head: &Parts,
         address: Option<IpAddr>,
@@ -129,7 +135,7 @@ impl Inbound {
         if self.guard.settings().mode == Mode::Off {
             return Ok(None);
         }
-        match self.guard.admit(&head.headers, head.uri.query(), address).await {
+        match self.guard.admit_at(received, &head.headers, head.uri.query(), address).await {
             Ok(caller) => {
                 record.calls_itself(caller.principal());
                 Ok(Some(caller))
@@ -226,9 +232,8 @@ fn is_batch(body: &[u8]) -> bool {
 /// What is judged must be read in one way only: one content type, JSON in UTF-8 (RFC 8259 §8.1), not compressed. In
 /// another charset the same bytes are another message.
 fn is_plain_json(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(only), None) = (types.next(), types.next()) else { return false };
-    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    let Ok(Some(only)) = fields::only(headers, &CONTENT_TYPE) else { return false };
+    let is_plain = fields::values(headers, &CONTENT_ENCODING).all(|coding| coding == "identity");
     if only == "application/json" {
         return is_plain;
     }

@@ -17,7 +17,7 @@ mod splitter;
 use std::sync::Arc;
 
 use bearward_guard::message::Call;
-use bearward_guard::{Guard, Verified};
+use bearward_guard::{Guard, Verified, fields};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -181,8 +181,7 @@ enum Form {
 impl Form {
     fn of(answer: &Response<Body>) -> Self {
         let headers = answer.headers();
-        let mut kinds = headers.get_all(CONTENT_TYPE).iter();
-        let (Some(kind), None) = (kinds.next(), kinds.next()) else { return Self::Other };
+        let Ok(Some(kind)) = fields::only(headers, &CONTENT_TYPE) else { return Self::Other };
         if answer.status() == StatusCode::PARTIAL_CONTENT || !is_plain(headers) {
             return Self::Other;
         }

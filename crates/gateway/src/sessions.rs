@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bearward_guard::fields::{self, Several};
 use bearward_token::{Fingerprint, Issuer, Principal};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moka::policy::EvictionPolicy;
@@ -56,21 +57,20 @@ impl Sessions {
 
     /// True when the request names no session, or one of this caller's.
     pub fn allows(&self, headers: &HeaderMap, caller: &Principal) -> bool {
-        let mut ids = headers.get_all(MCP_SESSION_ID).iter();
-        match (ids.next(), ids.next()) {
-            (None, _) => true,
-            (Some(id), None) => id
+        match fields::only(headers, &MCP_SESSION_ID) {
+            Ok(None) => true,
+            Ok(Some(id)) => id
                 .to_str()
                 .ok()
                 .and_then(|id| self.owners.get(&Fingerprint::of(id)))
                 .is_some_and(|owner| owner == Owner::of(caller)),
-            (Some(_), Some(_)) => false,
+            Err(Several) => false,
         }
     }
 
     /// Remembers the caller as the owner of a session that an upstream's answer opens.
     pub fn opened(&self, answer: &HeaderMap, caller: &Principal) {
-        let Some(id) = answer.get(MCP_SESSION_ID).and_then(|id| id.to_str().ok()) else { return };
+        let Some(id) = fields::first(answer, &MCP_SESSION_ID).and_then(|id| id.to_str().ok()) else { return };
         let (id, owner) = (Fingerprint::of(id), Owner::of(caller));
         // An id once bound stays with its first owner, also when an upstream repeats it in an answer to another.
         if self.owners.entry(id).or_insert(owner.clone()).is_fresh() {

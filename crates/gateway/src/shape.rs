@@ -1,6 +1,7 @@
 //! Shapes that no request may have, whoever sends it: what two servers in a row could read differently
 //! (SPEC PX-8), and methods that would hand a secret back.
 
+use bearward_guard::fields;
 use http::header::HOST;
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
@@ -50,11 +51,9 @@ pub fn check(head: &Parts) -> Result<(), Misshapen> {
     if head.method == Method::TRACE || head.method == Method::CONNECT {
         return Err(Misshapen::Method);
     }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let (host, another) = (hosts.next(), hosts.next());
+    let Ok(host) = fields::only(&head.headers, &HOST) else { return Err(Misshapen::Host) };
     let authority = head.uri.authority().map(http::uri::Authority::as_str);
     let is_sound = match (host, authority) {
-        _ if another.is_some() => false,
         (None, None) => head.version == Version::HTTP_10,
         (None, Some(_)) => head.version >= Version::HTTP_2,
         (Some(host), None) => host.to_str().is_ok(),

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName};
 
+use crate::fields::{self, Several};
 use crate::message::Call;
 use crate::revision::{PROTOCOL_VERSION, is_stateless};
 
@@ -45,12 +46,8 @@ pub fn check(headers: &HeaderMap, calls: &[Call]) -> Result<(), Disagreement> {
 
 /// A header's value; one that stands twice says two things.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Disagreement> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(|value| Some(value.trim())).map_err(|_| Disagreement),
-        (Some(_), Some(_)) => Err(Disagreement),
-    }
+    let value = fields::only(headers, name).map_err(|Several| Disagreement)?;
+    value.map(|value| value.to_str().map(str::trim).map_err(|_| Disagreement)).transpose()
 }
 
 /// A name that no header can carry comes as `=?base64?…?=`.

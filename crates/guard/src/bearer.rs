@@ -8,6 +8,8 @@ use bearward_observe::Rejection;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
+use crate::fields::{self, Several};
+
 /// Longest token that is looked at, in bytes (SPEC JW-5).
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
@@ -54,13 +56,10 @@ impl std::fmt::Debug for Unverified<'_> {
 /// second token in the query.
 pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Presented<'a>, Rejection> {
     let in_query = query.is_some_and(has_access_token);
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else {
+    let Some(value) = fields::only(headers, &AUTHORIZATION).map_err(|Several| Rejection::SeveralTokens)?
+    else {
         return Ok(Presented::Nothing(if in_query { Rejection::TokenInQuery } else { Rejection::NoToken }));
     };
-    if values.next().is_some() {
-        return Err(Rejection::SeveralTokens);
-    }
     match in_header(value)? {
         // Another scheme is not a malformed bearer token: the caller is told which scheme is wanted.
         None => Ok(Presented::Nothing(Rejection::NoToken)),

@@ -104,7 +104,20 @@ impl Guard {
         query: Option<&str>,
         address: Option<IpAddr>,
     ) -> Result<Verified, Refused> {
-        let started = self.clock.monotonic();
+        self.admit_at(self.clock.monotonic(), headers, query, address).await
+    }
+
+    /// The same for who has read the clock already: `now` is what its [`Clock::monotonic`] said when the request had come.
+    ///
+    /// # Errors
+    /// As [`Guard::admit`].
+    pub async fn admit_at(
+        &self,
+        now: Duration,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<Verified, Refused> {
         let outcome = match address.map_or(Ok(()), |address| self.limits.check_address(address)) {
             Ok(()) => self.judge(headers, query).await,
             Err(exceeded) => Err(Turned::from(Refusal::TooMany(exceeded))),
@@ -114,7 +127,7 @@ impl Guard {
         {
             self.limits.failed(address);
         }
-        let took = self.clock.monotonic().saturating_sub(started);
+        let took = self.clock.monotonic().saturating_sub(now);
         if !matches!(outcome, Ok((_, true))) {
             // A signature has taken as long as a whole request of those who are remembered: now they are first. And
             // signatures one after another, then what they let through one after another, wake those behind us once

@@ -17,6 +17,7 @@ pub mod claim_path;
 pub mod claims;
 pub mod demand;
 pub mod explain;
+pub mod fields;
 pub mod guard;
 pub mod id_token;
 pub mod introspection;

@@ -159,7 +159,7 @@ impl Limits {
     /// How long it has to wait.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Exceeded> {
         let Some(addresses) = &self.addresses else { return Ok(()) };
-        let until = self.blocked.get(&Who::by_network(address)).unwrap_or_default();
+        let Some(until) = self.blocked.get(&Who::by_network(address)) else { return Ok(()) };
         let left = until.saturating_sub(self.clock.monotonic());
         if left.is_zero() {
             return Ok(());
