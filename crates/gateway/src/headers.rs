@@ -245,7 +245,11 @@ fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
             || value.as_bytes().eq_ignore_ascii_case(b"close")
     };
-    fields::values(headers, &CONNECTION)
+    if !fields::has(headers, &CONNECTION) {
+        return Vec::new();
+    }
+    let lists = headers.get_all(CONNECTION).iter();
+    lists
         .filter(|value| !names_none(value))
         .filter_map(|value| value.to_str().ok())
         .flat_map(|list| list.split(','))

@@ -98,13 +98,13 @@ impl Guard {
     ///
     /// # Errors
     /// The refusal to answer with. It has been counted and logged already.
-    pub async fn admit(
+    pub fn admit(
         &self,
         headers: &HeaderMap,
         query: Option<&str>,
         address: Option<IpAddr>,
-    ) -> Result<Verified, Refused> {
-        self.admit_at(self.clock.monotonic(), headers, query, address).await
+    ) -> impl Future<Output = Result<Verified, Refused>> + Send {
+        self.admit_at(self.clock.monotonic(), headers, query, address)
     }
 
     /// The same for who has read the clock already: `now` is what its [`Clock::monotonic`] said when the request had come.
