@@ -51,7 +51,7 @@ impl BrowserRules {
                 is_loopback_host(host) || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
             }
             // HTTP/1.0 without a Host cannot come from a browser that rebinds; one that is no text names nothing of ours.
-            None => fields::first(headers, &HOST).is_none(),
+            None => !headers.contains_key(HOST),
         }
     }
 
@@ -65,7 +65,7 @@ impl BrowserRules {
 pub fn named_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     match uri.authority() {
         Some(authority) => Some(authority.as_str()),
-        None => fields::first(headers, &HOST).and_then(|host| host.to_str().ok()),
+        None => headers.get(HOST).and_then(|host| host.to_str().ok()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Lets pages of welcome origins use what they get (Fetch standard, CORS protocol): without these headers a
 //! browser keeps the answer from the page, and does not even send the request.
 
-use bearward_guard::fields;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
@@ -32,7 +31,7 @@ const DECIDED_HERE: [HeaderName; 6] = [
 
 /// The origin of a request that a page made. It has been judged before (`browser`).
 pub fn origin(head: &Parts) -> Option<HeaderValue> {
-    fields::first(&head.headers, &ORIGIN).cloned()
+    head.headers.get(ORIGIN).cloned()
 }
 
 /// The answer to a preflight, which carries no token and must not need one; `None` for any other request.

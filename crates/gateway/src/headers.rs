@@ -6,7 +6,6 @@
 
 use std::net::IpAddr;
 
-use bearward_guard::fields;
 use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -245,9 +244,6 @@ fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
             || value.as_bytes().eq_ignore_ascii_case(b"close")
     };
-    if !fields::has(headers, &CONNECTION) {
-        return Vec::new();
-    }
     let lists = headers.get_all(CONNECTION).iter();
     lists
         .filter(|value| !names_none(value))

@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bearward_guard::{Guard, Mode, Verified, bearer, fields};
+use bearward_guard::{Guard, Mode, Verified, bearer};
 use bearward_observe::{AuditTrail, Event, Rejection};
 use bearward_supply::Caller;
 use bearward_token::AccessToken;
@@ -309,7 +309,7 @@ enum SessionUse {
 
 impl SessionUse {
     fn of(method: &Method, headers: &HeaderMap) -> Self {
-        match fields::first(headers, &MCP_SESSION_ID) {
+        match headers.get(MCP_SESSION_ID) {
             None => Self::None,
             Some(id) if method == Method::DELETE => Self::Ends(id.clone()),
             Some(_) => Self::Continues,

@@ -233,8 +233,7 @@ fn is_batch(body: &[u8]) -> bool {
 /// another charset the same bytes are another message.
 fn is_plain_json(headers: &HeaderMap) -> bool {
     let Ok(Some(only)) = fields::only(headers, &CONTENT_TYPE) else { return false };
-    let is_plain = !fields::has(headers, &CONTENT_ENCODING)
-        || headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
     if only == "application/json" {
         return is_plain;
     }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bearward_guard::guard::Standing;
-use bearward_guard::{Guard, Verified, fields};
+use bearward_guard::{Guard, Verified};
 use bearward_token::Clock;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -129,7 +129,7 @@ impl Ticket {
 
 /// Whether an answer with these headers is an event stream.
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let Some(kind) = fields::first(headers, &CONTENT_TYPE) else { return false };
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return false };
     // What most answers are.
     if kind == "application/json" {
         return false;

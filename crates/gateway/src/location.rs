@@ -1,6 +1,5 @@
 //! Redirects from behind: a `Location` on the upstream's own address is told in the caller's terms.
 
-use bearward_guard::fields;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, Uri};
 
@@ -9,7 +8,7 @@ use crate::target::Target;
 /// Rewrites a `Location` that points below the upstream's base into the same place below `resource`, and leaves any
 /// other as it is. `resource` is the guarded URI.
 pub fn rewrite(headers: &mut HeaderMap, upstream: &Target, resource: &str) {
-    let place = fields::first(headers, &LOCATION).and_then(|value| value.to_str().ok()?.parse::<Uri>().ok());
+    let place = headers.get(LOCATION).and_then(|value| value.to_str().ok()?.parse::<Uri>().ok());
     let Some(rest) = place.and_then(|place| upstream.below(&place)) else { return };
     let rewritten = match rest.as_str() {
         "" | "/" => resource.to_owned(),

@@ -70,7 +70,7 @@ impl Sessions {
 
     /// Remembers the caller as the owner of a session that an upstream's answer opens.
     pub fn opened(&self, answer: &HeaderMap, caller: &Principal) {
-        let Some(id) = fields::first(answer, &MCP_SESSION_ID).and_then(|id| id.to_str().ok()) else { return };
+        let Some(id) = answer.get(MCP_SESSION_ID).and_then(|id| id.to_str().ok()) else { return };
         let (id, owner) = (Fingerprint::of(id), Owner::of(caller));
         // An id once bound stays with its first owner, also when an upstream repeats it in an answer to another.
         if self.owners.entry(id).or_insert(owner.clone()).is_fresh() {

@@ -2,7 +2,8 @@
 //! that forwards or verifies each token; and a bare forwarder on the libraries that ours is made with, which looks at nothing.
 //!
 //! Each proxy has one worker on one core; the upstream and the load share another. They take turns, so that a drift of the
-//! machine's speed hits all alike: quote ratios, not figures. What is not installed is said and left out.
+//! machine's speed hits all alike: quote ratios, not figures. nginx and wrk are needed; HAProxy, where it is not
+//! installed, is said to be missing and left out.
 //!
 //! `cargo xtask bench --proxy`; with `-- --rounds 5 --secs 4 --connections 64 --json`.
 

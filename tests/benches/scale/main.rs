@@ -49,6 +49,11 @@ const LARGEST_MIB: f64 = 25.0;
 const MOST_FOR_SILENCE: f64 = 0.02;
 /// What chance may add to a ratio: a fifth.
 const SAME: f64 = 1.2;
+/// The cost of a request grows with connections and tokens no more than so many times as much as that of nginx, which looks
+/// at nothing, in the same seconds: caches are small, and machines drift.
+const MOST_GROWTH: f64 = 1.5;
+/// What growth is measured from: one connection at a time wakes everything for each request, at nginx too.
+const FEW_CONNECTIONS: u32 = 10;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -65,10 +70,10 @@ async fn main() {
         start_up(&mut broken).await;
     }
     if is_wanted("connections") {
-        connections().await;
+        connections(&mut broken).await;
     }
     if is_wanted("tokens") {
-        tokens().await;
+        tokens(&mut broken).await;
     }
     if is_wanted("streams") {
         open_streams(&mut broken).await;
@@ -105,13 +110,31 @@ async fn start_up(broken: &mut Vec<String>) {
     }
 }
 
-async fn connections() {
+async fn connections(broken: &mut Vec<String>) {
     heading("connections");
     let server = Server::start(1, None).await;
+    let mut lines = Vec::new();
     for connections in CONNECTIONS {
-        line(&server, u64::from(connections), connections, ROUNDS).await;
+        let by_nginx = line(&server, u64::from(connections), connections, ROUNDS).await;
+        lines.push((u64::from(connections), by_nginx));
     }
     server.stop().await;
+    grown("connections", &lines, u64::from(FEW_CONNECTIONS), broken);
+}
+
+/// Judges lines: of how many each is, and what a request cost there in nginx's.
+fn grown(what: &str, lines: &[(u64, f64)], from: u64, broken: &mut Vec<String>) {
+    let (_, few) = lines.iter().find(|(of, _)| *of == from).expect("it was measured");
+    for (of, by_nginx) in lines {
+        let grown = by_nginx / few;
+        // What was not measured keeps no promise.
+        if grown.is_nan() || grown > MOST_GROWTH {
+            broken.push(format!(
+                "with {of} {what} a request's cost has grown {grown:.2} times as much as nginx's since {from}, at most \
+                 {MOST_GROWTH}"
+            ));
+        }
+    }
 }
 
 /// `nginx`: what a request costs it, which forwards and looks at nothing, in the same seconds.
@@ -122,19 +145,22 @@ fn heading(what: &str) {
     );
 }
 
-async fn tokens() {
+async fn tokens(broken: &mut Vec<String>) {
     heading("tokens");
+    let mut lines = Vec::new();
     for tokens in TOKENS {
         let server = Server::start(tokens, None).await;
         // Until each was seen once: what is measured is what it costs to know many.
         server.see_all().await;
-        line(&server, tokens as u64, 64, if tokens < MANY { ROUNDS } else { A_MINUTE }).await;
+        let rounds = if tokens < MANY { ROUNDS } else { A_MINUTE };
+        lines.push((tokens as u64, line(&server, tokens as u64, 64, rounds).await));
         server.stop().await;
     }
+    grown("tokens", &lines, TOKENS[0] as u64, broken);
 }
 
-/// One line of a table: what a request costs now.
-async fn line(server: &Server, of: u64, connections: u32, (rounds, secs): (usize, u32)) {
+/// One line of a table: what a request costs now. Gives that in nginx's.
+async fn line(server: &Server, of: u64, connections: u32, (rounds, secs): (usize, u32)) -> f64 {
     let found = server.under_load(connections, 1).await;
     assert!(found.bad < 1.0, "{} bad answers while it was warmed", found.bad);
     let (mut ours, mut beside) = (Vec::new(), Vec::new());
@@ -148,6 +174,7 @@ async fn line(server: &Server, of: u64, connections: u32, (rounds, secs): (usize
         found.per_second, found.cpu_us, found.p50_ms, found.p99_ms, found.resident_mib, beside.cpu_us
     );
     assert!(found.bad < 1.0, "{} bad answers", found.bad);
+    found.cpu_us / beside.cpu_us
 }
 
 async fn open_streams(broken: &mut Vec<String>) {

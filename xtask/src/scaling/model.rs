@@ -8,8 +8,8 @@ const HOUR: f64 = 3600.0;
 pub(crate) const REQUESTS: f64 = 60.0;
 /// The busiest moment asks so many times the mean.
 const PEAK: f64 = 3.0;
-/// What one core carries in a second where no token is remembered from the request before: docs/performance.md, halved for
-/// slower machines and halved again so that one of two instances can go.
+/// What one core carries in a second where no token is remembered from the request before: about a fifth of what
+/// docs/performance.md shows, for slower machines and so that one of two instances can go.
 const CARRIED: f64 = 4_000.0;
 /// Cores of an instance.
 const CORES: f64 = 4.0;
