@@ -1,5 +1,5 @@
 //! What verification costs: a token that is remembered, one that is not, beside the bare signature check of `aws-lc-rs`
-//! with the same key, and refusals beside acceptances.
+//! with the same key, and refusals beside acceptances. Where a promise is not kept, the run fails.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,27 +20,49 @@ use bearward_guard::Guard;
 use bearward_testbed::{Algorithm as SignWith, SigningKey};
 use tokio::runtime::Runtime;
 
-use scene::{KINDS, good, guard, public, request};
+use scene::{good, guard, public, request};
 
+/// What is promised: a cold RS256 in so many of the bare signature check, and a token that is remembered in so long.
+const MOST_COLD: f64 = 1.3;
+/// A slow second of the machine is no broken promise; what is broken is so each time.
+const TRIES: usize = 3;
+const MOST_REMEMBERED: Duration = Duration::from_micros(1);
 /// Each figure is the best of so many batches: what the machine does beside only ever adds.
-const BATCHES: usize = 30;
+const BATCHES: usize = 400;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!("{:<34}{:>12}{:>10}", "", "time", "ratio");
-    for (kind, name) in KINDS {
+    let mut broken = Vec::new();
+    for kind in SignWith::ALL {
+        let name = kind.name();
         let key = Arc::new(SigningKey::generate(kind));
         let token = good(&key).build();
-        let bare = bare(&key, kind, &token);
-        let cold = admit(&runtime, &guard(&runtime, &key, Duration::ZERO), &token, true);
-        row(&format!("{name}, signature alone"), bare, None);
-        row(&format!("{name}, cold"), cold, Some(cold.as_secs_f64() / bare.as_secs_f64()));
+        let forgetful = guard(&runtime, &key, Duration::ZERO);
+        let mut is_kept = kind != SignWith::Rs256;
+        for _ in 0..TRIES {
+            let judged = judged(&runtime, &forgetful, &token, true);
+            let (bare, cold) = in_turn(checked(&key, kind, &token), judged);
+            row(&format!("{name}, signature alone"), bare, None);
+            let ratio = cold.as_secs_f64() / bare.as_secs_f64();
+            row(&format!("{name}, cold"), cold, Some(ratio));
+            is_kept |= ratio <= MOST_COLD;
+            if is_kept {
+                break;
+            }
+        }
+        if !is_kept {
+            broken.push(format!("a cold RS256 in at most {MOST_COLD} times its signature check"));
+        }
     }
     let key = Arc::new(SigningKey::generate(SignWith::Rs256));
     let token = good(&key).build();
     let remembering = guard(&runtime, &key, Duration::from_secs(60));
     let hit = admit(&runtime, &remembering, &token, true);
     row(&format!("remembered ({} bytes)", token.len()), hit, None);
+    if hit > MOST_REMEMBERED {
+        broken.push(format!("a remembered token in at most {MOST_REMEMBERED:?}"));
+    }
 
     let forgetful = guard(&runtime, &key, Duration::ZERO);
     let accepted = admit(&runtime, &forgetful, &token, true);
@@ -60,6 +82,7 @@ fn main() {
         let time = admit(&runtime, &forgetful, &token, false);
         row(name, time, Some(time.as_secs_f64() / accepted.as_secs_f64()));
     }
+    assert!(broken.is_empty(), "not kept: {}", broken.join("; "));
 }
 
 fn row(name: &str, time: Duration, ratio: Option<f64>) {
@@ -68,34 +91,41 @@ fn row(name: &str, time: Duration, ratio: Option<f64>) {
 }
 
 /// One request's judgement, everything included.
-fn admit(runtime: &Runtime, guard: &Guard, token: &str, is_good: bool) -> Duration {
+fn judged(runtime: &Runtime, guard: &Guard, token: &str, is_good: bool) -> impl FnMut() {
     let headers = request(token);
-    best(|| {
+    move || {
         let outcome = runtime.block_on(guard.admit(black_box(&headers), None, None));
         assert_eq!(outcome.is_ok(), is_good);
-    })
+    }
+}
+
+fn admit(runtime: &Runtime, guard: &Guard, token: &str, is_good: bool) -> Duration {
+    in_turn(judged(runtime, guard, token, is_good), || {}).0
 }
 
 /// The signature check alone, with a key that is parsed already.
-fn bare(key: &SigningKey, kind: SignWith, token: &str) -> Duration {
+fn checked(key: &SigningKey, kind: SignWith, token: &str) -> impl FnMut() + use<> {
     let public = public(key, kind);
     let (message, signature) = token.rsplit_once('.').unwrap();
-    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    best(|| public.verify_sig(black_box(message.as_bytes()), black_box(&signature)).unwrap())
+    let (message, signature) = (message.to_owned(), URL_SAFE_NO_PAD.decode(signature).unwrap());
+    move || public.verify_sig(black_box(message.as_bytes()), black_box(&signature)).unwrap()
 }
 
-fn best(mut once: impl FnMut()) -> Duration {
-    // Long enough for the clock, short enough for many.
-    let rounds = {
-        let started = Instant::now();
-        (0..10).for_each(|_| once());
-        (Duration::from_millis(5).as_nanos() / (started.elapsed().as_nanos() / 10).max(1)).clamp(1, 100_000)
-            as u32
-    };
-    let batch = |_| {
-        let started = Instant::now();
-        (0..rounds).for_each(|_| once());
-        started.elapsed() / rounds
-    };
-    (0..BATCHES).map(batch).min().unwrap()
+/// Both by turns, so that a slow moment of the machine is both's.
+fn in_turn(mut one: impl FnMut(), mut other: impl FnMut()) -> (Duration, Duration) {
+    let rounds = (rounds_of(&mut one), rounds_of(&mut other));
+    let batches = (0..BATCHES).map(|_| (batch(&mut one, rounds.0), batch(&mut other, rounds.1)));
+    batches.reduce(|best, now| (best.0.min(now.0), best.1.min(now.1))).unwrap()
+}
+
+/// Long enough for the clock, short enough for many.
+fn rounds_of(once: &mut impl FnMut()) -> u32 {
+    let nanos = batch(once, 10).as_nanos().max(1);
+    (Duration::from_millis(1).as_nanos() / nanos).clamp(1, 100_000) as u32
+}
+
+fn batch(once: &mut impl FnMut(), rounds: u32) -> Duration {
+    let started = Instant::now();
+    (0..rounds).for_each(|_| once());
+    started.elapsed() / rounds
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, VerificationAlgorithm,
 };
-use bearward_guard::keys::Algorithm;
+use bearward_guard::keys::algorithm_named;
 use bearward_guard::loaders::Inline;
 use bearward_guard::metadata::Description;
 use bearward_guard::{
@@ -22,11 +24,6 @@ use tokio::runtime::Runtime;
 
 const ISSUER: &str = "https://idp.example.com";
 const RESOURCE: &str = "https://mcp.example.com/mcp";
-
-/// What is measured, by name.
-#[allow(dead_code, reason = "each bench uses what it measures")]
-pub(crate) const KINDS: [(SignWith, &str); 3] =
-    [(SignWith::Rs256, "RS256"), (SignWith::Es256, "ES256"), (SignWith::EdDsa, "EdDSA")];
 
 /// A good token of the issuer.
 pub(crate) fn good(key: &Arc<SigningKey>) -> TokenBuilder {
@@ -63,7 +60,7 @@ pub(crate) fn guard_of(
             issuer: ISSUER.parse().unwrap(),
             keys: Some(Arc::new(source)),
             opaque: None,
-            algorithms: vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
+            algorithms: SignWith::ALL.map(|kind| algorithm_named(kind.name()).unwrap()).to_vec(),
             expectations: Expectations::for_audiences(vec![RESOURCE.into()]),
         };
         let settings = GuardSettings {
@@ -96,7 +93,13 @@ pub(crate) fn request(token: &str) -> HeaderMap {
 pub(crate) fn public(key: &SigningKey, kind: SignWith) -> ParsedPublicKey {
     let algorithm: &'static dyn VerificationAlgorithm = match kind {
         SignWith::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+        SignWith::Rs384 => &RSA_PKCS1_2048_8192_SHA384,
+        SignWith::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
+        SignWith::Ps256 => &RSA_PSS_2048_8192_SHA256,
+        SignWith::Ps384 => &RSA_PSS_2048_8192_SHA384,
+        SignWith::Ps512 => &RSA_PSS_2048_8192_SHA512,
         SignWith::Es256 => &ECDSA_P256_SHA256_FIXED,
+        SignWith::Es384 => &ECDSA_P384_SHA384_FIXED,
         SignWith::EdDsa => &ED25519,
     };
     ParsedPublicKey::new(algorithm, key.public_der()).unwrap()

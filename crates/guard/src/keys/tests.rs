@@ -17,25 +17,48 @@ fn count(set: &KeySet, kid: Option<&str>, algorithm: Algorithm) -> usize {
     set.candidates(kid, algorithm).count()
 }
 
+/// All algorithms that tokens may be signed by.
+fn known() -> impl Iterator<Item = Algorithm> + Clone {
+    SignWith::ALL.into_iter().map(|kind| algorithm_named(kind.name()).unwrap())
+}
+
+// SPEC JW-1: the same key with another padding or digest is another algorithm
+#[test]
+fn a_signature_counts_for_the_algorithm_that_made_it_and_for_no_other() {
+    for kind in SignWith::ALL {
+        let signer = SigningKey::generate(kind);
+        let mut key = signer.public_jwk();
+        key.as_object_mut().unwrap().remove("alg");
+        let (set, signature) = (set(&json!([key])).unwrap(), URL_SAFE_NO_PAD.encode(signer.sign(b"message")));
+        for algorithm in known() {
+            let counts =
+                set.candidates(None, algorithm).any(|key| key.verify(algorithm, b"message", &signature));
+            assert_eq!(counts, Some(algorithm) == algorithm_named(kind.name()), "{kind:?} as {algorithm:?}");
+        }
+    }
+}
+
 // SPEC JW-1
 #[test]
 fn each_kind_of_key_verifies_its_own_algorithms_and_no_other() {
-    let all = [
+    let all = known().chain([Algorithm::HS256]);
+    let rsa = [
         Algorithm::RS256,
+        Algorithm::RS384,
+        Algorithm::RS512,
+        Algorithm::PS256,
+        Algorithm::PS384,
         Algorithm::PS512,
-        Algorithm::ES256,
-        Algorithm::ES384,
-        Algorithm::EdDSA,
-        Algorithm::HS256,
     ];
     for (kind, fits) in [
-        (SignWith::Rs256, &[Algorithm::RS256, Algorithm::PS512][..]),
+        (SignWith::Rs256, &rsa[..]),
         (SignWith::Es256, &[Algorithm::ES256]),
+        (SignWith::Es384, &[Algorithm::ES384]),
         (SignWith::EdDsa, &[Algorithm::EdDSA]),
     ] {
         // Without its own word on the algorithm its kind decides.
         let set = set(&json!([jwk(kind, |jwk| drop(jwk.remove("alg")))])).unwrap();
-        for algorithm in all {
+        for algorithm in all.clone() {
             assert_eq!(
                 count(&set, Some("k"), algorithm),
                 usize::from(fits.contains(&algorithm)),
@@ -49,11 +72,8 @@ fn each_kind_of_key_verifies_its_own_algorithms_and_no_other() {
 
 #[test]
 fn a_key_verifies_what_it_signed_and_nothing_else() {
-    for (kind, algorithm) in [
-        (SignWith::Rs256, Algorithm::RS256),
-        (SignWith::Es256, Algorithm::ES256),
-        (SignWith::EdDsa, Algorithm::EdDSA),
-    ] {
+    for kind in SignWith::ALL {
+        let algorithm = algorithm_named(kind.name()).unwrap();
         let signer = SigningKey::generate(kind);
         let set = set(&json!([signer.public_jwk()])).unwrap();
         let key = set.candidates(None, algorithm).next().unwrap();
